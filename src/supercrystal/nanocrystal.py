@@ -1,0 +1,155 @@
+"""A nanocrystal as a chemist describes it: an inorganic core and the ligands grafted to it.
+
+Lengths in nm, areas in nm², grafting densities in ligands per nm².
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from supercrystal.errors import PhysicsError, UnknownNameError, nearest
+
+#: Densest grafting of alkyl chains, ligands per nm²: one chain on A0 = 1/5.5 = 0.182 nm². Its source is the value that
+#: the public implementation of the packing models uses for hydrocarbon ligands; measured densities can exceed it.
+MAX_GRAFTING_DENSITY = 5.5
+
+#: Projected length of a C=C bond along the chain (nm), and the reach of the head and end groups (nm).
+_DOUBLE_BOND_NM = 0.1333
+_ENDS_NM = 0.2
+
+
+@dataclass(frozen=True)
+class ChainGeometry:
+    """Bond length (nm) and C–C–C angle (degrees) of an all-trans alkyl chain."""
+
+    bond_nm: float
+    angle_deg: float
+
+    @property
+    def rise_nm(self) -> float:
+        """Chain length gained per carbon, ``b sin(angle / 2)`` [nm]."""
+        return self.bond_nm * math.sin(math.radians(self.angle_deg) / 2)
+
+
+#: The two published parametrisations of L(n). They differ by 2.2 % a carbon, so every result names the one it used.
+#: ``alkane``: Liu et al. 2023, Eq. 8, DOI 10.1002/adma.202209279 (0.128 n + 0.2 nm).
+#: ``tetrahedral``: the one used with the measured spacings in ``potentials/measured.toml`` (0.125 n + 0.2 nm).
+CHAIN_GEOMETRIES = {
+    "tetrahedral": ChainGeometry(bond_nm=0.153, angle_deg=109.5),
+    "alkane": ChainGeometry(bond_nm=0.154, angle_deg=112.0),
+}
+
+
+def ligand_length(
+    carbons: ArrayLike, double_bonds: ArrayLike = 0, geometry: str = "tetrahedral"
+) -> NDArray[np.float64]:
+    """Length L of a fully extended ligand [nm].
+
+    ``L = (n - n_db) b sin(angle/2) + 0.1333 n_db + 0.2`` with n carbons, of which n_db start a double bond.
+
+    Args:
+        carbons: number of carbons n, any shape, ≥ 1.
+        double_bonds: number of C=C bonds, broadcast against `carbons`, 0 ≤ n_db < n.
+        geometry: a key of `CHAIN_GEOMETRIES`.
+
+    Returns:
+        L in nm, of the broadcast shape.
+
+    Raises:
+        PhysicsError: fewer than one carbon, or as many double bonds as carbons.
+        UnknownNameError: a geometry that is not in `CHAIN_GEOMETRIES`.
+
+    >>> round(float(ligand_length(18)), 3), round(float(ligand_length(18, double_bonds=1)), 3)
+    (2.449, 2.457)
+    """
+    if geometry not in CHAIN_GEOMETRIES:
+        raise UnknownNameError(
+            f"chain geometry '{geometry}' is not known{nearest(geometry, CHAIN_GEOMETRIES)}; "
+            f"allowed: {', '.join(CHAIN_GEOMETRIES)}"
+        )
+    n, double = np.broadcast_arrays(np.asarray(carbons, float), np.asarray(double_bonds, float))
+    if np.any(n < 1) or np.any(double < 0) or np.any(double >= n):
+        raise PhysicsError(
+            f"a ligand needs at least 1 carbon and fewer double bonds than carbons; got carbons={carbons}, "
+            f"double_bonds={double_bonds}"
+        )
+    return (n - double) * CHAIN_GEOMETRIES[geometry].rise_nm + double * _DOUBLE_BOND_NM + _ENDS_NM
+
+
+@dataclass(frozen=True)
+class Core:
+    """A spherical inorganic core."""
+
+    material: str
+    diameter_nm: float
+
+    def __post_init__(self) -> None:
+        if not self.diameter_nm > 0:
+            raise PhysicsError(f"a core needs a diameter > 0 nm; got {self.diameter_nm}")
+
+    @property
+    def radius_nm(self) -> float:
+        """Core radius R [nm]."""
+        return self.diameter_nm / 2
+
+    @property
+    def area_nm2(self) -> float:
+        """Surface area, which carries the ligands [nm²]."""
+        return math.pi * self.diameter_nm**2
+
+
+@dataclass(frozen=True)
+class Ligand:
+    """A linear ligand with its extended length L [nm]."""
+
+    name: str
+    carbons: int
+    double_bonds: int = 0
+    geometry: str = "tetrahedral"
+
+    @property
+    def length_nm(self) -> float:
+        """Fully extended length L [nm], from `ligand_length`."""
+        return float(ligand_length(self.carbons, self.double_bonds, self.geometry))
+
+
+@dataclass(frozen=True)
+class Nanocrystal:
+    """A core with a ligand shell: the one description that packing, models and protocols start from.
+
+    Args:
+        core: the inorganic core.
+        ligand: the ligand.
+        grafting_density: ligands per nm² of core surface, σ.
+        coverage: ξ = σ A0 in the packing models. ``None`` takes σ divided by `MAX_GRAFTING_DENSITY`.
+    """
+
+    core: Core
+    ligand: Ligand
+    grafting_density: float
+    coverage: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.grafting_density > 0:
+            raise PhysicsError(f"a grafting density must be > 0 nm⁻²; got {self.grafting_density}")
+        if self.coverage is not None and not self.coverage > 0:
+            raise PhysicsError(f"a coverage ξ must be > 0; got {self.coverage}")
+
+    @property
+    def xi(self) -> float:
+        """Coverage ξ [-]."""
+        return self.grafting_density / MAX_GRAFTING_DENSITY if self.coverage is None else self.coverage
+
+    @property
+    def softness(self) -> float:
+        """x = L / R [-]."""
+        return self.ligand.length_nm / self.core.radius_nm
+
+    @property
+    def ligands(self) -> float:
+        """Mean number of ligands on one core [-]."""
+        return self.grafting_density * self.core.area_nm2
