@@ -1,0 +1,1 @@
+"""How nanocrystals become particles and forces, one module a tier."""
