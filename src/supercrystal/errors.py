@@ -1,7 +1,7 @@
 """The errors a user can meet. Each is also the builtin error it specialises.
 
 Every message says what was got, what is allowed, and the next step. The command line turns any of them into one
-message on stderr and exit code 2.
+message on stderr and exit code 2; a `SimulationError`, which no input check could foresee, gives 1.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class TrajectoryError(SupercrystalError, ValueError):
 
 
 class EngineError(SupercrystalError, RuntimeError):
-    """An engine that is missing, cannot run what was asked, or stopped."""
+    """An engine that is missing or cannot run what was asked."""
+
+
+class SimulationError(SupercrystalError, RuntimeError):
+    """A simulation that stopped on its way."""
 
 
 class RunDirectoryError(SupercrystalError, OSError):

@@ -278,3 +278,9 @@ def load(path: Path) -> tuple[Study, str]:
     return parse(text, str(path)), text
 
 
+
+
+def with_seed(text: str, seed: int, source: str = "the study") -> tuple[Study, str]:
+    """Return the study with another seed, and its text with the seed's line changed."""
+    changed = re.sub(r"(?m)^seed\s*=\s*\d+", f"seed = {seed}", text, count=1)
+    return parse(changed, source), changed

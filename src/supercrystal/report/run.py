@@ -1,0 +1,180 @@
+"""From a finished run to its figures and its report: chooses what is shown, draws nothing itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supercrystal.compare import History
+from supercrystal.models.shells import BOLTZMANN_J_PER_K, ShellModel
+from supercrystal.report import figures
+from supercrystal.report.html import write_report
+from supercrystal.report.palette import phase_colours
+from supercrystal.report.viewer import viewer_html
+from supercrystal.rundir import RunDirectory
+from supercrystal.structure.order import PHASES
+from supercrystal.system import Film
+
+CITATIONS = (
+    "Liu et al., Adv. Mater. 2023, DOI 10.1002/adma.202209279: packing models as reviewed there; OPM after Landman and "
+    "Luedtke, Faraday Discuss. 125, 1 (2004).",
+    "Boles and Talapin, J. Am. Chem. Soc. 137, 4494 (2015), DOI 10.1021/jacs.5b00839: measured spacings.",
+    "Ramasubramani et al., Comput. Phys. Commun. 254, 107275 (2020), DOI 10.1016/j.cpc.2020.107275: freud.",
+)
+ENGINE_CITATIONS = {
+    "hoomd": "Anderson, Glaser and Glotzer, Comput. Mater. Sci. 173, 109363 (2020), "
+    "DOI 10.1016/j.commatsci.2019.109363: HOOMD-blue.",
+    "lammps": "Thompson et al., Comput. Phys. Commun. 271, 108171 (2022), DOI 10.1016/j.cpc.2021.108171: LAMMPS.",
+}
+
+
+def comparison_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the table *this run | OPM | measured*, differences in percent."""
+    lattice, opm, measured = result["lattice"], result["opm"], result["measured"]
+    if lattice is None:
+        return []
+    rows = []
+    root2 = 2**0.5
+    for quantity, value, error, factor in (
+        ("nearest-neighbour distance", "nearest_neighbour_nm", "nearest_neighbour_uncertainty_nm", 1.0),
+        (
+            f"lattice constant ({result['phase']})",
+            "lattice_constant_nm",
+            "lattice_constant_uncertainty_nm",
+            None,
+        ),
+    ):
+        # A lattice constant of OPM exists for fcc, a = √2 d; hcp's a is the nearest-neighbour distance itself.
+        scale = factor if factor is not None else {"fcc": root2, "bcc": 2 / 3**0.5}.get(result["phase"], 1.0)
+        row: dict[str, Any] = {
+            "quantity": quantity,
+            "unit": "nm",
+            "run": lattice[value],
+            "uncertainty": lattice[error],
+        }
+        if opm:
+            row["opm"] = opm["nearest_neighbour_nm"] * scale
+            row["opm_difference_percent"] = 100 * (row["run"] / row["opm"] - 1)
+        if measured and factor is not None:
+            row["measured"] = measured["nearest_neighbour_nm"]
+            row["measured_difference_percent"] = 100 * (row["run"] / row["measured"] - 1)
+            row["measured_source"] = f"{measured['source']} ({measured['arrangement']})"
+        rows.append(row)
+    return rows
+
+
+def _density(history: History, film: Film) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Number density [nm⁻³] against the height above the substrate [nm], averaged over the held frames."""
+    height = float(history.heights[-1])
+    box = history.frames[-1].configuration.box
+    edges = np.linspace(0, height, round(height / 0.5) + 1)
+    z = np.concatenate([history.frames[i].particles.position[:, 2] for i in history.held]) - film.substrate
+    counts, _ = np.histogram(z, edges)
+    volume = box[0] * box[1] * (edges[1] - edges[0]) * len(history.held)
+    return (edges[1:] + edges[:-1]) / 2, counts / volume
+
+
+def _radial(history: History, reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Radial distribution function over the held frames; the film's finite height is not divided out."""
+    import freud
+
+    rdf = freud.density.RDF(bins=200, r_max=reach)
+    for i in history.held:
+        frame = history.frames[i]
+        rdf.compute((frame.configuration.box, frame.particles.position), reset=False)
+    return np.asarray(rdf.bin_centers), np.asarray(rdf.rdf)
+
+
+def _spacings(result: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    if result["lattice"]:
+        rows.append(
+            {
+                "label": "this run",
+                "value_nm": result["lattice"]["nearest_neighbour_nm"],
+                "error_nm": result["lattice"]["nearest_neighbour_uncertainty_nm"],
+                "kind": "measured in this run",
+            }
+        )
+    if result["opm"]:
+        rows.append(
+            {
+                "label": "OPM",
+                "value_nm": result["opm"]["nearest_neighbour_nm"],
+                "error_nm": None,
+                "kind": "packing model",
+            }
+        )
+    if result["measured"]:
+        measured = result["measured"]
+        rows.append(
+            {
+                "label": f"{measured['source'].partition(',')[0]}, {measured['arrangement']}",
+                "value_nm": measured["nearest_neighbour_nm"],
+                "error_nm": None,
+                "kind": "experiment",
+            }
+        )
+    return rows
+
+
+def write_run_report(
+    run: RunDirectory,
+    result: dict[str, Any],
+    history: History,
+    model: ShellModel,
+    film: Film,
+    study_text: str,
+) -> None:
+    """Draw the figures of a run into ``figures/`` and write ``report.html``."""
+    kpa = BOLTZMANN_J_PER_K * 1e24 * result["temperature_K"]  # of one kT/nm³
+    z, density = _density(history, film)
+    r, g = _radial(history, 3 * model.reference_diameter)
+    opm = result["opm"]["nearest_neighbour_nm"] if result["opm"] else None
+    drawn = [figures.phases_over_time(history.times, history.heights, history.fractions(), run.figures)]
+    if result["lattice"]:
+        drawn.append(figures.spacing_comparison(_spacings(result), run.figures))
+    drawn += [
+        figures.density_profile(
+            z, density, None, run.figures, substrate_z=0.0, interface_z=float(history.heights[-1])
+        ),
+        figures.bond_lengths(r, g, opm, run.figures),
+        figures.pressure_over_time(history.log["time"], history.log["interface_pressure"] * kpa, run.figures),
+    ]
+    first = history.frames[0]
+    typeid = first.particles.typeid
+    cores = np.array([crystal.core.diameter_nm for crystal in model.nanocrystals])[typeid]
+    viewer = viewer_html(
+        positions=np.array([frame.particles.position for frame in history.frames]),
+        labels=np.array([labels.phase for labels in history.labels]),
+        surface=np.array([labels.surface for labels in history.labels]),
+        diameters=np.asarray(model.diameters)[typeid],
+        core_diameters=cores,
+        box=[float(length) for length in first.configuration.box[:3]],
+        substrate_z=film.substrate,
+        interface_z=film.substrate + history.heights,
+        times=history.times,
+        label_names=PHASES,
+        palette=phase_colours(PHASES),
+    )
+    engine = result["engine"]
+    provenance = {
+        "seed": str(result["seed"]),
+        "engine": f"{engine['engine']} {engine['version']} on {engine['device']} ({engine['reason']})",
+        "how it was reached": result["how"],
+        **{
+            f"{name} version": version
+            for name, version in result["versions"].items()
+            if name != engine["engine"]
+        },
+    }
+    page = {
+        **result,
+        "comparison": comparison_rows(result),
+        "provenance": provenance,
+        "study_text": study_text,
+        "citations": [*CITATIONS, ENGINE_CITATIONS[engine["engine"]]],
+    }
+    write_report(run.report, page, drawn, viewer)

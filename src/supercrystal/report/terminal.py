@@ -1,0 +1,105 @@
+"""Results as tables on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from supercrystal.report.html import number
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f} %"
+
+
+def result_table(result: dict[str, Any]) -> Group:
+    """Table of a run's result: what was found beside OPM and the measurement."""
+    from supercrystal.report.run import comparison_rows
+
+    table = Table(title=f"{result['name']}, seed {result['seed']}", title_justify="left")
+    for name in ("quantity", "this run", "OPM", "run − OPM", "measured", "run − measured"):
+        table.add_column(name, justify="left" if name == "quantity" else "right")
+    for row in comparison_rows(result):
+        table.add_row(
+            f"{row['quantity']} [nm]",
+            f"{row['run']:.3f} ± {row['uncertainty']:.3f}",
+            f"{row['opm']:.3f}" if "opm" in row else "",
+            _percent(row.get("opm_difference_percent")),
+            f"{row['measured']:.2f}" if "measured" in row else "",
+            _percent(row.get("measured_difference_percent")),
+        )
+    close_packed = result["close_packed"]
+    shares = [("close-packed (fcc + hcp)", close_packed)]
+    shares += [
+        (f"  {phase}", share) for phase, share in result["fractions"].items() if share["mean"] >= 0.0005
+    ]
+    for name, share in shares:
+        table.add_row(
+            f"{name}, away from surfaces", f"{100 * share['mean']:.1f} ± {100 * share['std']:.1f} %"
+        )
+    table.add_row("interface pressure", number_with_unit(result["pressure"]))
+    notes = [Text(f"phase: {result['phase']}, {result['how']}", style="bold")]
+    notes += [Text(f"by construction: {line}") for line in result["by_construction"]]
+    notes += [Text(f"mind: {result['limits'][0]}")]
+    if result["measured"]:
+        measured = result["measured"]
+        notes.append(Text(f"measured: {measured['arrangement']}, {measured['source']}"))
+    return Group(table, *notes)
+
+
+def number_with_unit(pressure: dict[str, float]) -> str:
+    """Interface pressure with its uncertainty."""
+    return f"{pressure['interface_kpa']:.0f} ± {pressure['interface_uncertainty_kpa']:.0f} kPa"
+
+
+def identification_table(found: dict[str, Any]) -> Table:
+    """Table of the labels of one frame."""
+    title = f"{found['file']}, frame {found['frame']}: {found['phase']} ({found['n']} particles)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("label")
+    table.add_column("away from surfaces", justify="right")
+    table.add_column("all", justify="right")
+    for phase, share in found["fractions"].items():
+        table.add_row(phase, f"{100 * share:.1f} %", f"{100 * found['fractions_all'][phase]:.1f} %")
+    table.add_row("at a surface", "", f"{100 * found['surface_fraction']:.1f} %", end_section=True)
+    lattice = found["lattice"]
+    if lattice:
+        value = number(lattice["d_nn"], lattice.get("d_nn_uncertainty"))
+        table.add_row("nearest-neighbour distance", value, "")
+        table.add_row("lattice constant", number(lattice["a"], lattice.get("a_uncertainty")), "")
+    for note in found.get("notes", []):
+        table.add_row(note, "", "")
+    return table
+
+
+def doctor_table(found: dict[str, Any]) -> Group:
+    """Table of engines, packages and advice."""
+    engines = Table(
+        title=f"supercrystal {found['supercrystal']}, Python {found['python']}, {found['threads']} threads"
+    )
+    for name in ("engine", "usable", "version", "GPU", "detail"):
+        engines.add_column(name, overflow="fold")
+    for e in found["engines"]:
+        engines.add_row(
+            e["name"],
+            "yes" if e["usable"] else "no",
+            e["version"] or "",
+            "yes" if e["gpu"] else "no",
+            e["detail"],
+        )
+    packages = ", ".join(f"{name} {version or 'MISSING'}" for name, version in found["packages"].items())
+    auto = found["auto"]
+    chosen = (
+        f"auto takes {auto['engine']} on {auto['device']}: {auto['reason']}"
+        if auto
+        else "auto finds no engine"
+    )
+    lines = [
+        Text(chosen, style="bold"),
+        Text(packages),
+        *(Text(f"to do: {line}") for line in found["advice"]),
+    ]
+    return Group(engines, *lines)
