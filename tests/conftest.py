@@ -52,7 +52,7 @@ def prepared(example: Study) -> Prepared:
 SMALL = {
     "count = 1000": "count = 120",
     "dry_layers = 10": "dry_layers = 4",
-    "peclet = 0.15": "peclet = 2.0",
+    "peclet = 0.10": "peclet = 2.0",
     "hold_brownian_times = 200": "hold_brownian_times = 20\nmixing_brownian_times = 5",
     "frames = 60": "frames = 20",
     "size_dispersity = 0.03": "size_dispersity = 0.0",

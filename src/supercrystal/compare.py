@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from supercrystal import library
 from supercrystal.errors import TrajectoryError
 from supercrystal.models import shells
-from supercrystal.models.shells import BOLTZMANN_J_PER_K, Batch, ShellModel
+from supercrystal.models.shells import Batch
 from supercrystal.packing import opm
 from supercrystal.protocols.drying import FLAT_WALLS
 from supercrystal.structure import order, spacing
 from supercrystal.system import Schedule
+from supercrystal.units import kpa_per_kt_nm3
 
 if TYPE_CHECKING:
     import gsd.hoomd
@@ -90,7 +91,7 @@ def disordered_start(history: History) -> dict[str, Any]:
     ordered = 1 - labels.fractions("all")["disordered"]
     return {
         "step": int(history.steps[history.started]),
-        "global_q6": q6,
+        "global_q6": round(q6, 4),  # freud sums in single precision, in no fixed order
         "ordered_fraction": ordered,
         "disordered": bool(q6 < DISORDERED_Q6 and ordered < DISORDERED_FRACTION),
         "criterion": f"global Q6 < {DISORDERED_Q6} and ordered fraction < {DISORDERED_FRACTION}",
@@ -128,13 +129,12 @@ def _measured(batch: Batch) -> dict[str, Any] | None:
     }
 
 
-def compare(history: History, batches: Sequence[Batch], model: ShellModel, temperature: float) -> dict[str, Any]:
+def compare(history: History, batches: Sequence[Batch], temperature: float) -> dict[str, Any]:
     """Put what the run found beside the packing model and the library's measurement.
 
     Args:
         history: the labelled run.
         batches: the nanocrystals.
-        model: the shells model they became.
         temperature: [K], for pressures in kPa.
 
     Returns:
@@ -214,7 +214,7 @@ def _finite(value: float) -> float | None:
 
 
 def _pressure(history: History, temperature: float) -> dict[str, float]:
-    kpa = BOLTZMANN_J_PER_K * temperature / 1e-27 / 1e3  # of one kT/nm³
+    kpa = kpa_per_kt_nm3(temperature)
     late = history.log["time"] >= history.times[history.held[0]]
     values = history.log["interface_pressure"][late] * kpa
     # Rows of one frame interval are correlated; five blocks give an error that does not count them as independent.

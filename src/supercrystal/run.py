@@ -153,7 +153,8 @@ def analyse(
     result = {
         "name": study.name,
         "seed": study.seed,
-        **compare.compare(history, study.batches(), prepared.model, study.temperature_K),
+        "temperature_K": study.temperature_K,
+        **compare.compare(history, study.batches(), study.temperature_K),
     }
     result = {
         "verdict": compare.verdict(result),

