@@ -21,6 +21,7 @@ from supercrystal.models.shells import Batch
 from supercrystal.packing import opm
 from supercrystal.protocols.drying import FLAT_WALLS
 from supercrystal.structure import order, spacing
+from supercrystal.structure.identify import dominant
 from supercrystal.system import Schedule
 from supercrystal.units import kpa_per_kt_nm3
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 #: A start counts as disordered below both: global Q6 (a liquid of N spheres has about 1/√(6N)) and ordered fraction.
 DISORDERED_Q6 = 0.1
 DISORDERED_FRACTION = 0.02
-#: A film is called a superlattice if at least this fraction of the particles away from surfaces is ordered.
-ORDERED = 0.5
 
 
 @dataclass(frozen=True)
@@ -147,10 +146,7 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
     }
     mean = {phase: value["mean"] for phase, value in fractions.items()}
     close_packed = [f["fcc"] + f["hcp"] for f in held]
-    ordered = {phase: value for phase, value in mean.items() if phase != "disordered"}
-    phase = max(ordered, key=lambda name: ordered[name]) if sum(ordered.values()) >= ORDERED else "disordered"
-    if phase in ("fcc", "bcc", "hcp", "sc") and mean["fcc"] + mean["hcp"] > max(mean["bcc"], mean["sc"]):
-        phase = "fcc" if mean["fcc"] >= mean["hcp"] else "hcp"
+    phase = dominant(mean)
 
     last = history.labels[-1]
     start = disordered_start(history)

@@ -25,7 +25,7 @@ from supercrystal.system import Film, Schedule, System
 LARGEST_PECLET = 20.0
 
 FLAT_WALLS = (
-    "Substrate and interface are flat: they order the first layers and help close packing, with layers parallel to them."
+    "Substrate and interface are flat: they order the first layers, which helps close packing."
 )
 
 

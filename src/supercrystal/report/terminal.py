@@ -55,10 +55,9 @@ def number_with_unit(pressure: dict[str, float]) -> str:
     return f"{pressure['interface_kpa']:.0f} ± {pressure['interface_uncertainty_kpa']:.0f} kPa"
 
 
-def identification_table(found: dict[str, Any]) -> Table:
+def identification_table(found: dict[str, Any]) -> Group:
     """Table of the labels of one frame."""
-    title = f"{found['file']}, frame {found['frame']}: {found['phase']} ({found['n']} particles)"
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column("label")
     table.add_column("away from surfaces", justify="right")
     table.add_column("all", justify="right")
@@ -67,12 +66,11 @@ def identification_table(found: dict[str, Any]) -> Table:
     table.add_row("at a surface", "", f"{100 * found['surface_fraction']:.1f} %", end_section=True)
     lattice = found["lattice"]
     if lattice:
-        value = number(lattice["d_nn"], lattice.get("d_nn_uncertainty"))
-        table.add_row("nearest-neighbour distance", value, "")
-        table.add_row("lattice constant", number(lattice["a"], lattice.get("a_uncertainty")), "")
-    for note in found.get("notes", []):
-        table.add_row(note, "", "")
-    return table
+        for name, key in (("nearest-neighbour distance", "d_nn"), (f"lattice constant a ({found['phase']})", "a")):
+            error = lattice[f"{key}_uncertainty"]
+            table.add_row(name, f"{number(lattice[key], error)} ± {number(error, error)}", "")
+    head = Text(f"{found['file']}, frame {found['frame']}, {found['n']} particles: {found['phase']}", style="bold")
+    return Group(head, table, Text(found["how"]), *(Text(note) for note in found["notes"]))
 
 
 def doctor_table(found: dict[str, Any]) -> Group:
