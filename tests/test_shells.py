@@ -46,7 +46,7 @@ def test_every_pair_of_types_of_a_mixture_has_a_shell_at_the_mean_contact() -> N
 
 def test_attraction_is_added_from_the_library_and_refused_where_it_has_no_constant() -> None:
     model = shells.build([Batch("PbS", PBS, 10)], 298.15, attraction="hamaker")
-    shell, attraction = model.pairs["PbS", "PbS"]
+    _, attraction = model.pairs["PbS", "PbS"]
     assert attraction.constant == pytest.approx(0.5e-19 / (1.380649e-23 * 298.15))
     assert float(attraction.energy(9.73)) < 0
     palladium = replace(PBS, core=Core("Pd", 7.0))

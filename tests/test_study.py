@@ -24,14 +24,26 @@ def test_the_example_is_valid_and_physical(example_text: str) -> None:
         ("seed = 1", "", "seed: missing"),
         ("[model]", "[modle]", "modle: unknown key; did you mean 'model'?"),
         ("peclet", "pecklet", "protocol.pecklet: unknown key; did you mean 'peclet'?"),
-        ("diameter_nm = 7.0", "diameter_nm = -7.0", r"nanocrystals\[1\].core.diameter_nm = -7.0: allowed ≥ 1"),
+        (
+            "diameter_nm = 7.0",
+            "diameter_nm = -7.0",
+            r"nanocrystals\[1\].core.diameter_nm = -7.0: allowed ≥ 1",
+        ),
         ("diameter_nm = 7.0", "diameter_nm = 70.0", "ångström"),
         ("diameter_nm = 7.0", 'diameter_nm = "7 nm"', "valid number"),
         ("diameter_nm = 7.0", "diameter_angstrom = 70", "did you mean 'diameter_nm'"),
         ("298.15", "25.0", "temperature_K = 25.0: allowed ≥ 200 .kelvin"),
         ('ligand = "oleate"', 'ligand = "olate"', "ligand = 'olate'.*did you mean 'oleate'"),
-        ('ligand = "oleate"', "ligand = { carbon = 18 }", "ligand.carbon: unknown key; did you mean 'carbons'"),
-        ('ligand = "oleate"', "ligand = { carbons = 2, double_bonds = 3 }", "2 carbons cannot have 3 double bonds"),
+        (
+            'ligand = "oleate"',
+            "ligand = { carbon = 18 }",
+            "ligand.carbon: unknown key; did you mean 'carbons'",
+        ),
+        (
+            'ligand = "oleate"',
+            "ligand = { carbons = 2, double_bonds = 3 }",
+            "2 carbons cannot have 3 double bonds",
+        ),
         ('"PbS"', '"Pbs"', "material = 'Pbs'.*did you mean 'PbS'"),
         ('"sphere"', '"cube"', "shape = 'cube': allowed 'sphere'"),
         ('"toluene"', '"tolune"', "did you mean 'toluene'"),
@@ -45,7 +57,9 @@ def test_the_example_is_valid_and_physical(example_text: str) -> None:
         ("seed = 1", "seed = ", "not valid TOML"),
     ],
 )
-def test_a_bad_study_names_key_value_what_is_allowed(example_text: str, old: str, new: str, expected: str) -> None:
+def test_a_bad_study_names_key_value_what_is_allowed(
+    example_text: str, old: str, new: str, expected: str
+) -> None:
     assert old in example_text
     with pytest.raises(StudyError, match=expected):
         studies.parse(example_text.replace(old, new))
@@ -73,7 +87,9 @@ def test_nanocrystals_of_one_name_are_refused(example_text: str) -> None:
 def test_another_seed_changes_only_the_seed(example_text: str) -> None:
     study, text = studies.with_seed(example_text, 42)
     assert study.seed == 42
-    assert [a for a, b in zip(example_text.splitlines(), text.splitlines(), strict=True) if a != b] == ["seed = 1"]
+    assert [a for a, b in zip(example_text.splitlines(), text.splitlines(), strict=True) if a != b] == [
+        "seed = 1"
+    ]
 
 
 def test_a_missing_file_is_a_study_error(tmp_path: Path) -> None:

@@ -41,8 +41,7 @@ class _Group(click.Group):
         except click.UsageError as error:
             from supercrystal.errors import nearest
 
-            error.message += nearest(args[0], self.list_commands(ctx))
-            raise
+            raise click.UsageError(error.message + nearest(args[0], self.list_commands(ctx)), ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         from supercrystal.errors import SimulationError, SupercrystalError
@@ -77,7 +76,9 @@ def _print_json(content: Any) -> None:
 
 @main.command()
 @click.argument("study", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Run directory  [default: runs/NAME-seedSEED]")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Run directory  [default: runs/NAME-seedSEED]"
+)
 @click.option("--engine", type=click.Choice(["auto", "hoomd", "lammps"]), help="Override the study's engine.")
 @click.option("--device", type=click.Choice(["auto", "gpu", "cpu"]), help="Override the study's device.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Override the study's seed.")
@@ -114,7 +115,9 @@ def run(
 
 @main.command()
 @click.argument("trajectory", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--frame", type=int, default=-1, show_default=True, help="Frame to label; negative ones from the end.")
+@click.option(
+    "--frame", type=int, default=-1, show_default=True, help="Frame to label; negative ones from the end."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def identify(trajectory: Path, frame: int, as_json: bool) -> None:
     """Name the phase of every nanocrystal in one frame of a GSD TRAJECTORY."""

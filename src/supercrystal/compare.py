@@ -38,7 +38,7 @@ class History:
     """Every frame of a trajectory with its labels, and the log."""
 
     steps: NDArray[np.int64]
-    times: NDArray[np.float64]  #: [τ_B]
+    times: NDArray[np.floating]  #: [τ_B]
     heights: NDArray[np.float64]  #: [nm]
     frames: Sequence[gsd.hoomd.Frame]
     labels: Sequence[order.Labels]
@@ -68,7 +68,9 @@ def read_history(trajectory: Path, log: Path, schedule: Schedule, timestep: floa
         raise TrajectoryError(f"cannot read the run's trajectory or log: {error}") from error
     steps = np.array([frame.configuration.step for frame in frames], dtype=np.int64)
     if len(steps) == 0 or steps[-1] < schedule.total:
-        raise TrajectoryError(f"{trajectory} ends before step {schedule.total}: continue the run with --resume")
+        raise TrajectoryError(
+            f"{trajectory} ends before step {schedule.total}: continue the run with --resume"
+        )
     mixed, dried, end = schedule.steps[1:4]
     held = np.flatnonzero(steps >= (dried + end) / 2)
     return History(
@@ -141,7 +143,10 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
     """
     held = [history.labels[i].fractions("bulk") for i in history.held]
     fractions = {
-        phase: {"mean": float(np.mean([f[phase] for f in held])), "std": float(np.std([f[phase] for f in held]))}
+        phase: {
+            "mean": float(np.mean([f[phase] for f in held])),
+            "std": float(np.std([f[phase] for f in held])),
+        }
         for phase in order.PHASES
     }
     mean = {phase: value["mean"] for phase, value in fractions.items()}
@@ -217,7 +222,9 @@ def _pressure(history: History, temperature: float) -> dict[str, float]:
     blocks = [float(np.mean(block)) for block in np.array_split(values, min(5, len(values)))]
     return {
         "interface_kpa": float(np.mean(values)),
-        "interface_uncertainty_kpa": float(np.std(blocks, ddof=1) / np.sqrt(len(blocks))) if len(blocks) > 1 else 0.0,
+        "interface_uncertainty_kpa": float(np.std(blocks, ddof=1) / np.sqrt(len(blocks)))
+        if len(blocks) > 1
+        else 0.0,
         "kinetic_temperature": float(np.mean(history.log["kinetic_temperature"][late])),
     }
 
@@ -257,9 +264,7 @@ def verdict(result: dict[str, Any]) -> str:
     close_packed = result["close_packed"]
     text = f"{result['phase']}: {100 * close_packed['mean']:.0f} ± {100 * close_packed['std']:.0f} % close-packed"
     lattice = result["lattice"]
-    text += (
-        f", spacing {lattice['nearest_neighbour_nm']:.3f} ± {lattice['nearest_neighbour_uncertainty_nm']:.3f} nm"
-    )
+    text += f", spacing {lattice['nearest_neighbour_nm']:.3f} ± {lattice['nearest_neighbour_uncertainty_nm']:.3f} nm"
     if result["opm"]:
         text += f", {100 * result['differences']['run_over_opm']:+.1f} % from OPM"
     if result["measured"]:

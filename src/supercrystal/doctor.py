@@ -28,7 +28,11 @@ def examine() -> dict[str, Any]:
     engines = [base.availability(name) for name in base.ENGINES]
     try:
         choice = base.choose()
-        auto: dict[str, str] | None = {"engine": choice.engine, "device": choice.device, "reason": choice.reason}
+        auto: dict[str, str] | None = {
+            "engine": choice.engine,
+            "device": choice.device,
+            "reason": choice.reason,
+        }
     except EngineError:
         auto = None
     packages = {name: _version(name) for name in _PACKAGES}
@@ -37,14 +41,17 @@ def examine() -> dict[str, Any]:
     if missing:
         advice.append(f"pip install {' '.join(missing)}")
     if all(not engine.gpu for engine in engines):
-        advice.append("No GPU is used: HOOMD-blue built for GPUs, from conda-forge on a machine with one, would use it.")
+        advice.append(
+            "No GPU is used: HOOMD-blue built for GPUs, from conda-forge on a machine with one, would use it."
+        )
     return {
         "supercrystal": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": base.threads(),
         "engines": [
-            {"name": e.name, "usable": e.usable, "version": e.version, "gpu": e.gpu, "detail": e.detail} for e in engines
+            {"name": e.name, "usable": e.usable, "version": e.version, "gpu": e.gpu, "detail": e.detail}
+            for e in engines
         ],
         "auto": auto,
         "packages": packages,

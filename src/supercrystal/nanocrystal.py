@@ -74,8 +74,8 @@ def ligand_length(
     n, double = np.broadcast_arrays(np.asarray(carbons, float), np.asarray(double_bonds, float))
     if np.any(n < 1) or np.any(double < 0) or np.any(double >= n):
         raise PhysicsError(
-            f"a ligand needs at least 1 carbon and fewer double bonds than carbons; got carbons={carbons}, "
-            f"double_bonds={double_bonds}"
+            f"a ligand needs at least 1 carbon and fewer double bonds than carbons; got carbons={carbons!r}, "
+            f"double_bonds={double_bonds!r}"
         )
     return (n - double) * CHAIN_GEOMETRIES[geometry].rise_nm + double * _DOUBLE_BOND_NM + _ENDS_NM
 
@@ -146,7 +146,7 @@ class Nanocrystal:
 
     @property
     def softness(self) -> float:
-        """x = L / R [-]."""
+        """X = L / R [-]."""
         return self.ligand.length_nm / self.core.radius_nm
 
     @property

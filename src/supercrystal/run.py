@@ -166,5 +166,3 @@ def analyse(
     write_run_report(directory, result, history, prepared.model, prepared.system.film, text)
     directory.write_json(directory.result, result)
     return result
-
-

@@ -61,12 +61,16 @@ class RunDirectory:
                 f"{self.path} already holds a run: give another directory with -o, or continue it with --resume"
             )
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunDirectoryError(f"{self.path} exists and is not an empty directory: give another one with -o")
+            raise RunDirectoryError(
+                f"{self.path} exists and is not an empty directory: give another one with -o"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_atomically(self.study, study_text)
         except OSError as error:
-            raise RunDirectoryError(f"cannot write to {self.path}: {error}; give another directory with -o") from error
+            raise RunDirectoryError(
+                f"cannot write to {self.path}: {error}; give another directory with -o"
+            ) from error
 
     def check_same_study(self, study_text: str) -> None:
         """Make sure that the run found here is one of this study.
@@ -94,7 +98,9 @@ class RunDirectory:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RunDirectoryError(f"another process is running in {self.path}: wait for it, or stop it") from None
+                raise RunDirectoryError(
+                    f"another process is running in {self.path}: wait for it, or stop it"
+                ) from None
             yield
 
     def say(self, message: str) -> None:
@@ -151,5 +157,7 @@ def cut(path: Path, step: int) -> None:
                 new.append(frame)
     except (RuntimeError, OSError) as error:
         partial.unlink(missing_ok=True)
-        raise TrajectoryError(f"{path} cannot be read: {error}; start the run anew in another directory") from error
+        raise TrajectoryError(
+            f"{path} cannot be read: {error}; start the run anew in another directory"
+        ) from error
     os.replace(partial, path)

@@ -31,7 +31,6 @@ from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
 from supercrystal.protocols.drying import LARGEST_PECLET, Drying
 from supercrystal.protocols.placement import DENSEST
 
-
 #: How pydantic marks the two ways to give a ligand in the location of an error.
 LIGAND_TAGS = ("by name", "by carbons")
 
@@ -75,7 +74,9 @@ class LigandTable(_Table):
     @model_validator(mode="after")
     def _bonds(self) -> LigandTable:
         if self.double_bonds >= self.carbons:
-            raise ValueError(f"a chain of {self.carbons} carbons cannot have {self.double_bonds} double bonds")
+            raise ValueError(
+                f"a chain of {self.carbons} carbons cannot have {self.double_bonds} double bonds"
+            )
         return self
 
 
@@ -144,7 +145,9 @@ class Study(_Table):
     def _known(cls, solvent: str) -> str:
         known = library.names("solvents")
         if solvent not in known:
-            raise ValueError(f"not in the library of solvents{nearest(solvent, known)}; known: {', '.join(known)}")
+            raise ValueError(
+                f"not in the library of solvents{nearest(solvent, known)}; known: {', '.join(known)}"
+            )
         return solvent
 
     @model_validator(mode="after")
@@ -226,7 +229,9 @@ def _explain(error: Any) -> str:
         return f"{key}: missing; it is required"
     hint = getattr(fields.get(path[-1] if path else ""), "description", None)
     if hint is None and path and path[-1] in fields:
-        hint = next((m.description for m in fields[path[-1]].metadata if getattr(m, "description", None)), None)
+        hint = next(
+            (m.description for m in fields[path[-1]].metadata if getattr(m, "description", None)), None
+        )
     after = f" ({hint})" if hint else ""
     if kind in ("greater_than_equal", "less_than_equal"):
         relation = "≥" if kind == "greater_than_equal" else "≤"
@@ -276,8 +281,6 @@ def load(path: Path) -> tuple[Study, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"cannot read the study {path}: {error}") from None
     return parse(text, str(path)), text
-
-
 
 
 def with_seed(text: str, seed: int, source: str = "the study") -> tuple[Study, str]:

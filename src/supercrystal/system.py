@@ -94,7 +94,7 @@ class Schedule:
 
 
 def species(type_name: str) -> str:
-    """Species of a particle type: size classes of one species are written ``PbS``, ``PbS:1``, ``PbS:2``…
+    """Species of a particle type: size classes of one species are written ``PbS``, ``PbS:1``, ``PbS:2`` and so on.
 
     >>> species("PbS:3")
     'PbS'

@@ -53,7 +53,9 @@ WCA = "pair_style lj/cut 1.122462\npair_coeff 1 1 1 1\npair_modify shift yes"
 LJ = "pair_style lj/cut 2.5\npair_coeff 1 1 1 1"
 
 
-@pytest.mark.parametrize(("density", "style"), [(0.70, WCA), (0.85, WCA), (0.85, LJ)], ids=["WCA 0.70", "WCA 0.85", "LJ"])
+@pytest.mark.parametrize(
+    ("density", "style"), [(0.70, WCA), (0.85, WCA), (0.85, LJ)], ids=["WCA 0.70", "WCA 0.85", "LJ"]
+)
 def test_liquids_are_not_called_crystals(density: float, style: str) -> None:
     box, x = _liquid(density, style, seed=7)
     assert order.global_q6(box, x) < 0.1, "the sample is no liquid"

@@ -1,6 +1,6 @@
 """Make a data space: one job a seed of one study.
 
-    python init.py STUDY --seeds 1 2 3 4 5 [--path DIR]
+python init.py STUDY --seeds 1 2 3 4 5 [--path DIR]
 """
 
 from __future__ import annotations

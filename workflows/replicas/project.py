@@ -1,6 +1,6 @@
 """Run the jobs of the data space that `init.py` made.
 
-    python project.py status | run [--parallel N] | submit
+python project.py status | run [--parallel N] | submit
 """
 
 from __future__ import annotations

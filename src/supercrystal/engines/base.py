@@ -99,7 +99,7 @@ def choose(engine: str = "auto", device: str = "auto") -> Choice:
         if not found.usable:
             raise EngineError(found.detail)
         return _with_device(found, device, f"{engine} was asked for")
-    tried = []
+    tried: list[str] = []
     for name in ENGINES:
         found = availability(name)
         if found.usable and not (device == "gpu" and not found.gpu):
@@ -107,21 +107,25 @@ def choose(engine: str = "auto", device: str = "auto") -> Choice:
             return _with_device(found, device, reason)
         tried.append(f"{name} {'has no GPU here' if found.usable else 'is not usable here'}")
     if device == "gpu":
-        raise EngineError(f"no GPU can be used ({'; '.join(tried)}): use --device cpu, or install HOOMD-blue for GPUs")
+        raise EngineError(
+            f"no GPU can be used ({'; '.join(tried)}): use --device cpu, or install HOOMD-blue for GPUs"
+        )
     raise EngineError(f"no engine is usable. {HOOMD_MISSING}. {LAMMPS_MISSING}")
 
 
 def _with_device(found: Availability, device: str, reason: str) -> Choice:
     if device == "gpu" and not found.gpu:
-        raise EngineError(f"{found.name} finds no GPU here: {found.detail}; use --device cpu or --device auto")
+        raise EngineError(
+            f"{found.name} finds no GPU here: {found.detail}; use --device cpu or --device auto"
+        )
     chosen = "gpu" if found.gpu and device != "cpu" else "cpu"
-    why = {"gpu": "a GPU was found", "cpu": "cpu was asked for" if device == "cpu" else "no GPU was found"}[chosen]
+    why = {"gpu": "a GPU was found", "cpu": "cpu was asked for" if device == "cpu" else "no GPU was found"}[
+        chosen
+    ]
     return Choice(found.name, chosen, found.version or "unknown", f"{reason}; {why}")
 
 
-def start(
-    choice: Choice, system: System, schedule: Schedule, seed: int, step: int = 0
-) -> Engine:
+def start(choice: Choice, system: System, schedule: Schedule, seed: int, step: int = 0) -> Engine:
     """Load a system into the chosen engine, standing at `step` of the schedule.
 
     `step` is not zero when a run is resumed: the system's frame is then a checkpoint.

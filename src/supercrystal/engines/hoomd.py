@@ -50,7 +50,7 @@ def available() -> Availability:
 def _interface_updater(film: Hoomd, period: int) -> Any:
     import hoomd
 
-    class Interface(hoomd.custom.Action):  # type: ignore[misc]
+    class Interface(hoomd.custom.Action):
         """Sets the descending plane to its scheduled height."""
 
         def act(self, timestep: int) -> None:
@@ -89,7 +89,9 @@ class Hoomd:
             shells = [p for p in potentials if isinstance(p, Shell)]
             others = [p for p in potentials if not isinstance(p, Shell)]
             if len(shells) != 1:
-                raise EngineError(f"the HOOMD adapter expects one shell for each pair of types; {types} has {len(shells)}")
+                raise EngineError(
+                    f"the HOOMD adapter expects one shell for each pair of types; {types} has {len(shells)}"
+                )
             shell = shells[0]
             mie.params[types] = {
                 "epsilon": shell.epsilon,

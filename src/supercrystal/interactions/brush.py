@@ -21,8 +21,10 @@ from supercrystal.errors import PhysicsError
 def _u(gap: ArrayLike, ligand_length: ArrayLike) -> NDArray[np.float64]:
     u = np.asarray(gap, float) / (2 * np.asarray(ligand_length, float))
     if np.any(u <= 0):
-        raise PhysicsError(f"the brush energy diverges where cores touch; it needs a gap > 0 nm, got {gap}")
-    return np.minimum(u, 1.0)  # beyond 2 L the brushes do not touch and every expression below is zero at u = 1
+        raise PhysicsError(f"the brush energy diverges where cores touch; it needs a gap > 0 nm, got {gap!r}")
+    return np.minimum(
+        u, 1.0
+    )  # beyond 2 L the brushes do not touch and every expression below is zero at u = 1
 
 
 def energy(
@@ -41,7 +43,12 @@ def energy(
     """
     u = _u(gap, ligand_length)
     prefactor = (
-        16 * np.pi / 35 * np.asarray(radius, float) * np.square(ligand_length) * np.power(grafting_density, 1.5)
+        16
+        * np.pi
+        / 35
+        * np.asarray(radius, float)
+        * np.square(ligand_length)
+        * np.power(grafting_density, 1.5)
     )
     return prefactor * (28 * (u**-0.25 - 1) + 20 / 11 * (1 - u**2.75) - 12 * (1 - u))
 
@@ -52,7 +59,12 @@ def force(
     """Repulsive force −dU/dh [kT/nm]; arguments as in `energy`."""
     u = _u(gap, ligand_length)
     prefactor = (
-        16 * np.pi / 35 * np.asarray(radius, float) * np.square(ligand_length) * np.power(grafting_density, 1.5)
+        16
+        * np.pi
+        / 35
+        * np.asarray(radius, float)
+        * np.square(ligand_length)
+        * np.power(grafting_density, 1.5)
     )
     return prefactor * (7 * u**-1.25 + 5 * u**1.75 - 12) / (2 * np.asarray(ligand_length, float))
 
@@ -70,7 +82,7 @@ def effective_exponent(
     r = np.asarray(distance, float)
     gap = r - 2 * np.asarray(radius, float)
     if np.any(gap <= 0) or np.any(gap >= 2 * np.asarray(ligand_length, float)):
-        raise PhysicsError(f"brushes overlap only for 2R < r < 2R + 2L; got r={distance} nm")
+        raise PhysicsError(f"brushes overlap only for 2R < r < 2R + 2L; got r={distance!r} nm")
     u = _u(gap, ligand_length)
     slope = -7 * u**-1.25 - 5 * u**1.75 + 12
     curvature = (8.75 * u**-2.25 - 8.75 * u**0.75) / (2 * np.asarray(ligand_length, float))

@@ -163,7 +163,9 @@ def build(batches: Sequence[Batch], temperature: float, attraction: str = "none"
     crystals = tuple(nanocrystal for _, nanocrystal, _ in classes)
     diameters = tuple(opm_diameter(nanocrystal) for nanocrystal in crystals)
     reference = opm_diameter(batches[0].nanocrystal)
-    mass = 1 / reference**2  # so that momentum relaxes within one Brownian time, the longest that is still overdamped
+    mass = (
+        1 / reference**2
+    )  # so that momentum relaxes within one Brownian time, the longest that is still overdamped
 
     pairs: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
     stiffest = 0.0

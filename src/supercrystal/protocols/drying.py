@@ -24,9 +24,7 @@ from supercrystal.system import Film, Schedule, System
 #: The fastest drying allowed: the interface then moves less than a hundredth of a diameter a step.
 LARGEST_PECLET = 20.0
 
-FLAT_WALLS = (
-    "Substrate and interface are flat: they order the first layers, which helps close packing."
-)
+FLAT_WALLS = "Substrate and interface are flat: they order the first layers, which helps close packing."
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,10 @@ def prepare(model: ShellModel, settings: Drying, seed: int) -> tuple[System, Sch
     frame.validate()
 
     steps = np.cumsum(
-        [max(1, round(t / model.timestep)) for t in (settings.mixing_time, film.drying_time, settings.hold_time)]
+        [
+            max(1, round(t / model.timestep))
+            for t in (settings.mixing_time, film.drying_time, settings.hold_time)
+        ]
     )
     schedule = Schedule(
         steps=(0, *(int(step) for step in steps)),

@@ -66,10 +66,15 @@ def identification_table(found: dict[str, Any]) -> Group:
     table.add_row("at a surface", "", f"{100 * found['surface_fraction']:.1f} %", end_section=True)
     lattice = found["lattice"]
     if lattice:
-        for name, key in (("nearest-neighbour distance", "d_nn"), (f"lattice constant a ({found['phase']})", "a")):
+        for name, key in (
+            ("nearest-neighbour distance", "d_nn"),
+            (f"lattice constant a ({found['phase']})", "a"),
+        ):
             error = lattice[f"{key}_uncertainty"]
             table.add_row(name, f"{number(lattice[key], error)} ± {number(error, error)}", "")
-    head = Text(f"{found['file']}, frame {found['frame']}, {found['n']} particles: {found['phase']}", style="bold")
+    head = Text(
+        f"{found['file']}, frame {found['frame']}, {found['n']} particles: {found['phase']}", style="bold"
+    )
     return Group(head, table, Text(found["how"]), *(Text(note) for note in found["notes"]))
 
 

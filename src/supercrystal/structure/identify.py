@@ -31,7 +31,11 @@ def dominant(fractions: dict[str, float]) -> str:
     """
     if 1 - fractions["disordered"] < ORDERED or sum(fractions.values()) == 0:
         return "disordered"
-    groups = {("fcc", "hcp"): fractions["fcc"] + fractions["hcp"], ("bcc",): fractions["bcc"], ("sc",): fractions["sc"]}
+    groups = {
+        ("fcc", "hcp"): fractions["fcc"] + fractions["hcp"],
+        ("bcc",): fractions["bcc"],
+        ("sc",): fractions["sc"],
+    }
     names = max(groups, key=lambda group: groups[group])
     return max(names, key=lambda name: fractions[name])
 
@@ -66,7 +70,9 @@ def read_frame(path: Path, frame: SupportsIndex = -1) -> tuple[int, gsd.hoomd.Fr
     if not found.particles.N:
         raise TrajectoryError(f"frame {wanted} of {path} has no particles")
     if not np.all(np.isfinite(found.particles.position)):
-        raise TrajectoryError(f"frame {wanted} of {path} has positions that are not finite: its simulation diverged")
+        raise TrajectoryError(
+            f"frame {wanted} of {path} has positions that are not finite: its simulation diverged"
+        )
     return wanted, found
 
 

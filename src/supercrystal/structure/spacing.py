@@ -46,7 +46,9 @@ class Spacing:
     lattice_constant_uncertainty: float
     particles: int  #: inside the crystal, mean over frames
     frames: int
-    in_plane: float = float("nan")  #: nearest-neighbour distance within close-packed planes parallel to the film
+    in_plane: float = float(
+        "nan"
+    )  #: nearest-neighbour distance within close-packed planes parallel to the film
     interlayer: float = float("nan")  #: distance of those planes
 
     @property
@@ -68,7 +70,9 @@ def _inside(box: ArrayLike, positions: ArrayLike, labels: Labels, phase: str) ->
 def _volumes(box: ArrayLike, positions: ArrayLike) -> NDArray[np.float64]:
     import freud
 
-    return np.asarray(freud.locality.Voronoi().compute((freud_box(box), np.asarray(positions, float))).volumes)
+    return np.asarray(
+        freud.locality.Voronoi().compute((freud_box(box), np.asarray(positions, float))).volumes
+    )
 
 
 def lattice_spacing(frames: Sequence[tuple[ArrayLike, ArrayLike, Labels]], phase: str) -> Spacing:
