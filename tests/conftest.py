@@ -52,7 +52,7 @@ def prepared(example: Study) -> Prepared:
 #: A study that runs in seconds: few nanocrystals, dried fast. It says nothing about physics.
 SMALL = {
     "count = 1000": "count = 120",
-    "dry_layers = 10": "dry_layers = 4",
+    "dry_layers = 10\n": "dry_layers = 4\n",
     "peclet = 0.10": "peclet = 2.0",
     "hold_brownian_times = 200": "hold_brownian_times = 20\nmixing_brownian_times = 5",
     "frames = 60": "frames = 20",

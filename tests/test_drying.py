@@ -18,7 +18,7 @@ from supercrystal.system import Schedule
 
 PBS = Nanocrystal(Core("PbS", 7.0), library.ligand("oleate"), 4.40)
 MODEL = shells.build([Batch("PbS", PBS, 1000)], 298.15)
-SETTINGS = Drying(peclet=0.15, initial_packing_fraction=0.35, dry_layers=10, mixing_time=20, hold_time=200)
+SETTINGS = Drying(peclet=0.15, initial_packing_fraction=0.35, dry_layers=10, setting_swelling=1.15, mixing_time=20, hold_time=200)
 
 
 def test_peclet_sets_the_speed_of_the_interface() -> None:
@@ -31,14 +31,13 @@ def test_peclet_sets_the_speed_of_the_interface() -> None:
 def test_wet_film_has_the_packing_fraction_asked_for() -> None:
     film = drying.geometry(MODEL, SETTINGS)
     spheres = 1000 * np.pi / 6 * MODEL.diameters[0] ** 3
-    assert spheres / (film.lateral**2 * film.wet_height) == pytest.approx(0.35)
+    assert spheres / (film.wet_sides[0] * film.wet_sides[1] * film.wet_height) == pytest.approx(0.35)
 
 
 def test_dry_film_holds_perfect_close_packed_layers_at_the_opm_spacing() -> None:
     film = drying.geometry(MODEL, SETTINGS)
     d = MODEL.diameters[0]
-    per_layer = film.lateral**2 / (np.sqrt(3) / 2 * d**2)
-    assert per_layer * 10 == pytest.approx(1000)
+    assert film.dry_sides == pytest.approx((10 * d, 10 * np.sqrt(3) / 2 * d))
     assert film.dry_height == pytest.approx(d + 9 * np.sqrt(2 / 3) * d)
 
 
@@ -50,6 +49,8 @@ def test_dry_film_holds_perfect_close_packed_layers_at_the_opm_spacing() -> None
         ({"initial_packing_fraction": 0.6}, "cannot be placed at random"),
         ({"initial_packing_fraction": 0.0}, "initial_packing_fraction"),
         ({"dry_layers": 400}, "twice the range of the shells"),
+        ({"setting_swelling": 0.9}, "setting_swelling = 0.9: allowed ≥ 1"),
+        ({"setting_swelling": 2.0, "initial_packing_fraction": 0.4}, "no higher than the one that sets"),
     ],
 )
 def test_settings_that_no_film_can_have_are_refused(change: dict[str, float], message: str) -> None:
@@ -59,10 +60,9 @@ def test_settings_that_no_film_can_have_are_refused(change: dict[str, float], me
 
 def test_too_few_nanocrystals_are_refused_with_the_number_needed() -> None:
     few = shells.build([Batch("PbS", PBS, 30)], 298.15)
-    with pytest.raises(PhysicsError, match="give at least 70 nanocrystals"):
+    with pytest.raises(PhysicsError, match="give 101 nanocrystals or so"):
         drying.geometry(few, SETTINGS)
-    enough = shells.build([Batch("PbS", PBS, 70)], 298.15)
-    drying.geometry(enough, SETTINGS)
+    drying.geometry(shells.build([Batch("PbS", PBS, 101)], 298.15), SETTINGS)
 
 
 def test_ligands_longer_than_half_the_cell_are_refused() -> None:
@@ -71,16 +71,35 @@ def test_ligands_longer_than_half_the_cell_are_refused() -> None:
         drying.geometry(shells.build([Batch("PbS", long, 60)], 298.15), SETTINGS)
 
 
+def test_the_film_contracts_equally_in_all_directions_once_it_has_set() -> None:
+    film = drying.geometry(MODEL, SETTINGS)
+    shrinks = film.setting_height / film.dry_height
+    assert shrinks**3 == pytest.approx(1.15)
+    assert [wet / dry for wet, dry in zip(film.wet_sides, film.dry_sides, strict=True)] == pytest.approx([shrinks] * 2)
+    _, schedule = drying.prepare(MODEL, SETTINGS, seed=1)
+    middle = (schedule.steps[2] + schedule.steps[3]) // 2
+    height, side = schedule.height(middle) / film.setting_height, schedule.side(middle)[0] / film.wet_sides[0]
+    assert height == pytest.approx(side, rel=1e-4)
+
+
+@pytest.mark.parametrize("per_layer", [30.0, 57.3, 100.0, 1234.5])
+def test_the_cell_fits_whole_rows_and_stays_near_square(per_layer: float) -> None:
+    x, y = drying.rows(per_layer)
+    assert y % 2 == 0
+    assert x * y == pytest.approx(per_layer, rel=0.2)
+    assert 1 / drying.LONGEST_ASPECT <= x / (y * np.sqrt(3) / 2) <= drying.LONGEST_ASPECT
+
+
 def test_placement_is_disordered_inside_and_without_overlap() -> None:
     rng = np.random.default_rng(3)
     diameters = np.where(np.arange(300) % 4 == 0, 12.0, 8.0)
-    lateral, bottom, top = 70.0, -40.0, 40.0
-    centres = random_slab(diameters, lateral, bottom, top, rng)
-    assert np.all(np.abs(centres[:, :2]) <= lateral / 2)
+    sides, bottom, top = (80.0, 61.0), -40.0, 40.0
+    centres = random_slab(diameters, sides, bottom, top, rng)
+    assert np.all(np.abs(centres[:, :2]) <= np.array(sides) / 2)
     assert np.all(centres[:, 2] - diameters / 2 >= bottom)
     assert np.all(centres[:, 2] + diameters / 2 <= top)
-    period = [lateral, lateral, 1000.0]
-    wrapped = np.mod(centres - [-lateral / 2, -lateral / 2, -500], period)
+    period = [*sides, 1000.0]
+    wrapped = np.mod(centres - [-sides[0] / 2, -sides[1] / 2, -500], period)
     pairs = cKDTree(wrapped, boxsize=period).query_pairs(12.0, output_type="ndarray")
     apart = np.abs(wrapped[pairs[:, 0]] - wrapped[pairs[:, 1]])
     apart = np.linalg.norm(np.minimum(apart, np.array(period) - apart), axis=1)
@@ -90,7 +109,7 @@ def test_placement_is_disordered_inside_and_without_overlap() -> None:
 
 def test_placement_refuses_what_would_jam() -> None:
     with pytest.raises(PhysicsError, match="cannot be placed at random"):
-        random_slab(np.full(1000, 10.0), 80.0, 0.0, 100.0, np.random.default_rng(1))
+        random_slab(np.full(1000, 10.0), (80.0, 80.0), 0.0, 100.0, np.random.default_rng(1))
 
 
 def test_same_seed_same_start() -> None:
@@ -109,6 +128,8 @@ def test_cell_is_empty_beyond_the_planes_by_more_than_any_range() -> None:
 
 
 def test_schedule_is_constant_outside_its_knots() -> None:
-    schedule = Schedule((0, 10, 20, 30), (5.0, 5.0, 3.0, 3.0))
+    schedule = Schedule((0, 10, 20, 30), (5.0, 5.0, 3.0, 3.0), ((8.0, 6.0), (8.0, 6.0), (4.0, 3.0), (4.0, 3.0)))
+    assert [schedule.side(step) for step in (0, 15, 99)] == [(8.0, 6.0), (6.0, 4.5), (4.0, 3.0)]
+    assert schedule.contracts
     assert [schedule.height(step) for step in (0, 10, 15, 20, 99)] == [5.0, 5.0, 4.0, 3.0, 3.0]
     assert [schedule.next_knot(step) for step in (0, 10, 29, 30)] == [10, 20, 30, 30]

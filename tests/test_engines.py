@@ -123,7 +123,8 @@ def _fluid(example: Study):  # type: ignore[no-untyped-def]
     system, schedule = _small(example, count=200)
     system, _ = _thermal(system, schedule, (schedule.steps[1] + schedule.steps[2]) // 2)
     height = schedule.height((schedule.steps[1] + schedule.steps[2]) // 2)
-    return system, dataclasses.replace(schedule, heights=(height,) * len(schedule.heights))
+    count = len(schedule.steps)
+    return system, dataclasses.replace(schedule, heights=(height,) * count, sides=(schedule.sides[0],) * count)
 
 
 @pytest.mark.hoomd
@@ -195,6 +196,25 @@ def test_no_nanocrystal_is_lost_or_crosses_a_plane_at_any_allowed_speed(
         if step >= schedule.total:
             break
         engine.run(min(200, schedule.total - step))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_cell_follows_the_schedule_also_from_a_checkpoint(name: str, example: Study) -> None:
+    system, schedule = _small(example)
+    start, middle = schedule.steps[2], (schedule.steps[2] + schedule.steps[3]) // 2
+    system, step = _thermal(system, schedule, start)
+    engine = base.start(base.choose(name), system, schedule, seed=7, step=step)
+    engine.run(middle - start)
+    frame = engine.frame()
+    # HOOMD sets the sides every few steps.
+    assert frame.configuration.box[:2] == pytest.approx(schedule.side(middle), rel=2e-4)
+    resumed = dataclasses.replace(system, frame=_merged(system.frame, frame))
+    engine = base.start(base.choose(name), resumed, schedule, seed=7, step=middle)
+    engine.run(schedule.total - middle)
+    frame = engine.frame()
+    assert frame.configuration.box[:2] == pytest.approx(schedule.sides[-1], rel=1e-6)
+    assert frame.configuration.box[2] == pytest.approx(system.frame.configuration.box[2])
+    assert np.all(np.abs(frame.particles.position[:, :2]) <= np.array(schedule.sides[-1]) / 2 + 1e-4)
 
 
 @pytest.mark.parametrize("name", ENGINES)

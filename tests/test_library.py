@@ -52,7 +52,9 @@ def test_opm_agrees_with_independent_measured_spacings_within_three_percent() ->
     rows = [row for row in library.measured_spacings() if not row.adjusted]
     assert len(rows) == 6
     for row in rows:
-        crystal = Nanocrystal(Core(row.core, row.core_diameter_nm), library.ligand(row.ligand), row.grafting_density)
+        crystal = Nanocrystal(
+            Core(row.core, row.core_diameter_nm), library.ligand(row.ligand), row.grafting_density
+        )
         predicted = opm.spacing(row.core_diameter_nm, crystal.ligand.length_nm, crystal.xi)
         assert float(predicted) == pytest.approx(row.nearest_neighbour_nm, rel=0.03)
 

@@ -19,7 +19,7 @@ from supercrystal.errors import TrajectoryError
 from supercrystal.models import shells
 from supercrystal.models.shells import Batch
 from supercrystal.packing import opm
-from supercrystal.protocols.drying import FLAT_WALLS
+from supercrystal.protocols.drying import HELPED
 from supercrystal.structure import order, spacing
 from supercrystal.structure.identify import dominant
 from supercrystal.system import Schedule
@@ -71,7 +71,7 @@ def read_history(trajectory: Path, log: Path, schedule: Schedule, timestep: floa
         raise TrajectoryError(
             f"{trajectory} ends before step {schedule.total}: continue the run with --resume"
         )
-    mixed, dried, end = schedule.steps[1:4]
+    mixed, dried, end = schedule.steps[1], schedule.steps[-2], schedule.steps[-1]
     held = np.flatnonzero(steps >= (dried + end) / 2)
     return History(
         steps=steps,
@@ -158,7 +158,7 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
     result: dict[str, Any] = {
         "phase": phase,
         "how": (
-            "spontaneous from a start verified disordered, between flat walls"
+            "spontaneous from a start verified disordered, between flat walls in a cell that fits close-packed rows"
             if start["disordered"]
             else "from a start that was NOT disordered"
         ),
@@ -203,7 +203,7 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
                 )
     result["pressure"] = _pressure(history, temperature)
     result["by_construction"] = list(shells.BY_CONSTRUCTION)
-    result["limits"] = [FLAT_WALLS, *shells.LIMITS]
+    result["limits"] = [HELPED, *shells.LIMITS]
     if len(batches) > 1:
         result["limits"].append("Phases of mixtures are not named yet: labels ignore the species.")
     result["found"] = _found(result)

@@ -101,7 +101,7 @@ def simulate(
     step = -1
     if checkpoint is not None:
         step = int(checkpoint.configuration.step)
-        # Everything but positions, images and velocities is the system's own, in double precision.
+        # Everything but box, positions, images and velocities is the system's own, in double precision.
         start = dataclasses.replace(system, frame=_merged(system.frame, checkpoint))
         for path in (run.trajectory, run.log):
             cut(path, step)
@@ -150,10 +150,11 @@ def _after(every: list[tuple[int, bool]], step: int) -> Iterator[tuple[int, bool
 
 
 def _merged(original: gsd.hoomd.Frame, checkpoint: gsd.hoomd.Frame) -> gsd.hoomd.Frame:
-    """Return the original frame with the checkpoint's positions, images and velocities."""
+    """Return the original frame with the checkpoint's box, positions, images and velocities."""
     import copy
 
     frame = copy.deepcopy(original)
+    frame.configuration.box = checkpoint.configuration.box
     for attribute in ("position", "image", "velocity"):
         setattr(frame.particles, attribute, getattr(checkpoint.particles, attribute))
     return frame

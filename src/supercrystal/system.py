@@ -70,18 +70,32 @@ class System:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Height of the interface above the substrate, piecewise linear in the step.
+    """Height of the interface and sides of the cell, piecewise linear in the step.
 
-    >>> Schedule(steps=(0, 100, 200), heights=(10.0, 10.0, 8.0)).height(150)
-    9.0
+    Particles follow the sides affinely.
+
+    >>> schedule = Schedule(steps=(0, 100, 200), heights=(10.0, 10.0, 8.0), sides=((5.0, 4.0),) * 3)
+    >>> schedule.height(150), schedule.side(150)
+    (9.0, (5.0, 4.0))
     """
 
     steps: tuple[int, ...]
-    heights: tuple[float, ...]
+    heights: tuple[float, ...]  #: of the interface above the substrate at each step [nm]
+    sides: tuple[tuple[float, float], ...]  #: of the cell along x and y at each step [nm]
 
     def height(self, step: int) -> float:
         """Height at `step` [nm]; constant before the first and after the last knot."""
         return float(np.interp(step, self.steps, self.heights))
+
+    def side(self, step: int) -> tuple[float, float]:
+        """Sides of the cell along x and y at `step` [nm]."""
+        x, y = (float(np.interp(step, self.steps, [side[axis] for side in self.sides])) for axis in (0, 1))
+        return x, y
+
+    @property
+    def contracts(self) -> bool:
+        """Whether the sides ever change."""
+        return len(set(self.sides)) > 1
 
     @property
     def total(self) -> int:

@@ -59,6 +59,20 @@ def _interface_updater(film: Hoomd, period: int) -> Any:
     return hoomd.update.CustomUpdater(action=Interface(), trigger=hoomd.trigger.Periodic(period))
 
 
+def _side_updater(schedule: Schedule, box: Any, period: int) -> Any:
+    """Updater that scales box and particles along x and y as the schedule has it: one linear contraction."""
+    import hoomd
+
+    moving = [i for i in range(len(schedule.steps) - 1) if schedule.sides[i] != schedule.sides[i + 1]]
+    if len(moving) > 1:
+        raise EngineError("the HOOMD adapter contracts the cell in one linear stage; this schedule has several")
+    start, end = schedule.steps[moving[0]], schedule.steps[moving[0] + 1]
+    wet, dry = (hoomd.Box(Lx=x, Ly=y, Lz=box.Lz) for x, y in (schedule.sides[0], schedule.sides[-1]))
+    share = hoomd.variant.Ramp(A=0, B=1, t_start=start, t_ramp=end - start)
+    path = hoomd.variant.box.Interpolate(initial_box=wet, final_box=dry, variant=share)
+    return hoomd.update.BoxResize(trigger=hoomd.trigger.Periodic(period), box=path, filter=hoomd.filter.All())
+
+
 class Hoomd:
     """A film in HOOMD-blue."""
 
@@ -140,12 +154,15 @@ class Hoomd:
             dt=system.timestep, methods=[langevin], forces=[*self._pair_forces, self._wall_force]
         )
         steps, heights = np.asarray(self._schedule.steps), np.asarray(self._schedule.heights)
+        # The contraction of the sides is never faster than that of the height.
         fastest = float(np.max(np.abs(np.diff(heights)) / np.diff(steps)))
         smallest = min(wall.sigma for wall in system.film.walls.values())
         period = INTERFACE_PERIOD
         if fastest > 0:
             period = max(1, min(period, int(LARGEST_JUMP * smallest / fastest)))
         operations.updaters.append(_interface_updater(self, period))
+        if self._schedule.contracts:
+            operations.updaters.append(_side_updater(self._schedule, self._simulation.state.box, period))
 
     def _plane(self, step: int) -> Any:
         import hoomd
@@ -175,7 +192,7 @@ class Hoomd:
         source = self._system.frame
         frame = gsd.hoomd.Frame()
         frame.configuration.step = int(self._simulation.timestep)
-        frame.configuration.box = source.configuration.box
+        frame.configuration.box = snapshot.configuration.box
         frame.configuration.dimensions = 3
         for attribute in ("N", "types", "typeid", "diameter", "mass"):
             setattr(frame.particles, attribute, getattr(source.particles, attribute))

@@ -86,6 +86,7 @@ class Lammps:
 
         self._system, self._schedule, self._step = system, schedule, step
         self._count = int(system.frame.particles.N)
+        self._fixes_changed = False
         self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
         try:
             self._setup(seed)
@@ -157,6 +158,16 @@ class Lammps:
         z = self._system.film.substrate + now
         self._lmp.command(f"variable interface equal {z:.17g}+(step-{self._step})*({rate:.17g})")
 
+    def _shrink(self, end: int) -> bool:
+        """Let the sides of the cell go linearly to where the schedule has them at step `end`; tell if they change."""
+        if self._schedule.side(end) == self._schedule.side(self._step):
+            return False
+        x, y = (side / 2 for side in self._schedule.side(end))
+        self._lmp.command(
+            f"fix shrink all deform 1 x final {-x:.17g} {x:.17g} y final {-y:.17g} {y:.17g} remap x units box"
+        )
+        return True
+
     def _command(self, line: str) -> Any:
         try:
             self._lmp.command(line)
@@ -172,7 +183,13 @@ class Lammps:
             self._set_height()
             knot = self._schedule.next_knot(self._step)
             stretch = min(left, knot - self._step) if knot > self._step else left
-            self._command(f"run {stretch} pre no post no")
+            shrinks = self._shrink(self._step + stretch)
+            # Without a set-up LAMMPS would still go by the fixes of the run before.
+            setup = "yes" if shrinks or self._fixes_changed else "no"
+            self._command(f"run {stretch} pre {setup} post no")
+            if shrinks:
+                self._command("unfix shrink")
+            self._fixes_changed = shrinks
             self._step += stretch
             left -= stretch
         count = int(self._lmp.get_natoms())
@@ -191,11 +208,11 @@ class Lammps:
         source = self._system.frame
         frame = gsd.hoomd.Frame()
         frame.configuration.step = self._step
-        frame.configuration.box = source.configuration.box
         frame.configuration.dimensions = 3
         for attribute in ("N", "types", "typeid", "diameter", "mass"):
             setattr(frame.particles, attribute, getattr(source.particles, attribute))
-        period = np.asarray(source.configuration.box[:2], float)
+        period = np.asarray(self._schedule.side(self._step))
+        frame.configuration.box = [*period, *source.configuration.box[2:]]
         position = self._gather("x", 1, 3)
         image = self._gather("image", 0, 3)
         crossed = np.floor(position[:, :2] / period + 0.5).astype(int)

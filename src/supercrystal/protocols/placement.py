@@ -16,13 +16,13 @@ DENSEST = 0.40
 
 
 def random_slab(
-    diameters: NDArray[np.float64], lateral: float, bottom: float, top: float, rng: np.random.Generator
+    diameters: NDArray[np.float64], sides: tuple[float, float], bottom: float, top: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Place spheres at random in a slab that is periodic in x and y.
 
     Args:
         diameters: (N,) diameters [nm].
-        lateral: side of the square cell [nm]; x and y run from −lateral/2 to lateral/2.
+        sides: of the cell along x and y [nm], centred on 0.
         bottom: lowest z of the slab [nm]; spheres stay half a diameter inside.
         top: highest z [nm].
         rng: source of randomness.
@@ -35,14 +35,14 @@ def random_slab(
     """
     diameters = np.asarray(diameters, float)
     largest = float(diameters.max())
-    room = lateral**2 * (top - bottom)
+    room = sides[0] * sides[1] * (top - bottom)
     fraction = float(np.pi / 6 * np.sum(diameters**3) / room) if room > 0 else np.inf
     if fraction > DENSEST or top - bottom <= largest:
         raise PhysicsError(
             f"a disordered start at packing fraction {fraction:.2f} cannot be placed at random; "
             f"allowed up to {DENSEST}: lower initial_packing_fraction"
         )
-    period = np.array([lateral, lateral, 4 * (top - bottom)])  # so long in z that no image is met
+    period = np.array([*sides, 4 * (top - bottom)])  # so long in z that no image is met
     order = rng.permutation(len(diameters))
     size = diameters[order]
     centres = np.empty((0, 3))
@@ -50,7 +50,7 @@ def random_slab(
         # order[:len(centres)] are placed. Every other sphere makes a trial; a trial is dropped if it clashes with
         # anything placed or with an earlier trial of the same round, and the dropped ones try again.
         margin = size[len(centres) :] / 2
-        trial = rng.uniform(0, [lateral, lateral, 1], (len(margin), 3))
+        trial = rng.uniform(0, [*sides, 1], (len(margin), 3))
         trial[:, 2] = margin + trial[:, 2] * (top - bottom - 2 * margin)
         every = np.vstack([centres, trial])
         pairs = cKDTree(every, boxsize=period).query_pairs(CLOSEST * largest, output_type="ndarray")
@@ -65,4 +65,4 @@ def random_slab(
         centres = every[keep]
     positions = np.empty_like(centres)
     positions[order] = centres
-    return positions + np.array([-lateral / 2, -lateral / 2, bottom])
+    return positions + np.array([-sides[0] / 2, -sides[1] / 2, bottom])

@@ -31,6 +31,9 @@ SERIES: dict[str, tuple[str, Any, float]] = {
     "spheres and cubes": ("#009e73", (0, (4, 1.5)), 1.4),
 }
 
+#: Marker, colour and filling of the models in `predicted_over_measured`, in the order in which a panel meets them.
+_MARKERS = (("o", ACCENT, True), ("D", MODEL, False), ("^", "#009e73", False), ("s", "#cc79a7", False))
+
 
 def eta_curves(
     curves: Sequence[Mapping[str, Any]], measured: Sequence[Mapping[str, Any]], path: str | Path
@@ -127,7 +130,7 @@ def predicted_over_measured(rows: Sequence[Mapping[str, Any]], path: str | Path)
         Paths of the picture and of the CSV.
 
     Raises:
-        PhysicsError: no rows, or another suffix.
+        PhysicsError: no rows, more than four models of one quantity, or another suffix.
     """
     if not rows:
         raise PhysicsError("a comparison needs at least one row; got none")
@@ -135,34 +138,35 @@ def predicted_over_measured(rows: Sequence[Mapping[str, Any]], path: str | Path)
     systems = {
         q: list(dict.fromkeys(row["system"] for row in rows if row["quantity"] == q)) for q in quantities
     }
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    looks = dict(zip(models, [("o", ACCENT), ("D", MODEL), ("^", "#009e73"), ("v", "#cc79a7")], strict=False))
     heights = [len(systems[q]) for q in quantities]
 
     def draw(figure: Figure) -> None:
         grid = figure.subplots(len(quantities), 1, height_ratios=heights, squeeze=False)[:, 0]
-        handles: dict[str, Any] = {}
         for axes, quantity in zip(grid, quantities, strict=True):
             axes.axvline(0, color=INK, linewidth=0.9)
-            for row in rows:
-                if row["quantity"] == quantity and row["relative_error"] is not None:
-                    marker, colour = looks[row["model"]]
-                    y = systems[quantity].index(row["system"])
-                    (point,) = axes.plot(
-                        100 * row["relative_error"], y, marker, color=colour, markersize=6,
-                        markerfacecolor="white" if marker != "o" else colour, markeredgewidth=1.5,
-                    )  # fmt: skip
-                    handles.setdefault(row["model"], point)
+            here = [row for row in rows if row["quantity"] == quantity]
+            models = list(dict.fromkeys(row["model"] for row in here))
+            for model, (marker, colour, filled) in zip(models, _MARKERS, strict=False):
+                points = [
+                    (100 * row["relative_error"], systems[quantity].index(row["system"]))
+                    for row in here
+                    if row["model"] == model and row["relative_error"] is not None
+                ]
+                fill = colour if filled else "white"
+                style = {"color": colour, "markerfacecolor": fill, "markersize": 6, "markeredgewidth": 1.5}
+                axes.plot(*np.reshape(points, (-1, 2)).T, marker, label=model, **style)
             axes.set_yticks(range(len(systems[quantity])), systems[quantity])
             axes.set_ylim(len(systems[quantity]) - 0.4, -0.6)
-            axes.set_title(quantity, loc="left")
-            axes.set_xlabel("(predicted − measured) / measured (%)")
-            axes.grid(axis="x")
+            axes.set_title(quantity, loc="left", pad=20)
+            axes.legend(
+                loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, handletextpad=0.2
+            )
+            axes.grid(axis="both")
             axes.tick_params(axis="y", length=0)
             axes.margins(x=0.08)
-        figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=min(len(handles), 4))
+        grid[-1].set_xlabel("(predicted − measured) / measured (%)")
 
-    picture = _save(path, (7.2, 0.8 + sum(0.24 * n + 0.75 for n in heights)), draw)
+    picture = _save(path, (7.2, 0.5 + sum(0.24 * n + 0.75 for n in heights)), draw)
     keys = ("quantity", "system", "model", "predicted", "measured", "relative_error", "source")
     return picture, _table(picture, keys, [tuple(row[key] for key in keys) for row in rows])
 

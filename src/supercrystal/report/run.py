@@ -155,7 +155,7 @@ def write_run_report(
         surface=np.array([labels.surface for labels in history.labels]),
         diameters=np.asarray(model.diameters)[typeid],
         core_diameters=cores,
-        box=[float(length) for length in first.configuration.box[:3]],
+        box=[float(length) for length in first.configuration.box[:3]],  # the wet film's: later ones fit in it
         substrate_z=film.substrate,
         interface_z=film.substrate + history.heights,
         times=history.times,
