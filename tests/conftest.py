@@ -51,10 +51,10 @@ def prepared(example: Study) -> Prepared:
 
 #: A study that runs in seconds: few nanocrystals, dried fast. It says nothing about physics.
 SMALL = {
-    "count = 1000": "count = 120",
-    "dry_layers = 10\n": "dry_layers = 4\n",
+    "count = 1000": "count = 200",
+    "dry_layers = 10\n": "dry_layers = 5\n",
     "peclet = 0.10": "peclet = 2.0",
-    "hold_brownian_times = 200": "hold_brownian_times = 20\nmixing_brownian_times = 5",
+    "hold_brownian_times = 300": "hold_brownian_times = 20\nmixing_brownian_times = 5",
     "frames = 60": "frames = 20",
     "size_dispersity = 0.03": "size_dispersity = 0.0",
 }

@@ -69,13 +69,19 @@ def test_differences_are_those_of_the_numbers_beside_them(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     result = json.loads(finished[1].stdout)
-    if result["lattice"] is None:
-        pytest.skip("this small film did not order, so that there is no spacing to compare")
-    d = result["lattice"]["nearest_neighbour_nm"]
-    assert result["differences"]["run_over_opm"] == pytest.approx(
-        d / result["opm"]["nearest_neighbour_nm"] - 1
-    )
-    assert result["differences"]["run_over_measured"] == pytest.approx(d / 9.50 - 1)
+    opm = result["opm"]["nearest_neighbour_nm"]
+    if result["lattice"] is None:  # so small a film need not order
+        assert result["differences"] == {}
+        assert any("not measured" in line for line in result["found"]) or result["phase"] == "disordered"
+    else:
+        d = result["lattice"]["nearest_neighbour_nm"]
+        assert result["differences"] == pytest.approx(
+            {
+                "run_over_opm": d / opm - 1,
+                "run_over_measured": d / 9.50 - 1,
+                "opm_over_measured": opm / 9.50 - 1,
+            }
+        )
 
 
 def test_frames_and_rows_are_complete_and_in_order(
@@ -141,7 +147,7 @@ def test_identify_reads_the_run(finished: tuple[Path, subprocess.CompletedProces
     found = json.loads(done.stdout)
     assert found["phase"] == "disordered"
     assert found["frame"] == 0
-    assert found["n"] == 120
+    assert found["n"] == 200
     table = call("identify", "out/trajectory.gsd", cwd=folder)
     assert table.returncode == 0
     assert "close" in table.stdout or "fcc" in table.stdout
@@ -185,7 +191,7 @@ def test_identify_refuses_nan_and_truncation(
     ("old", "new", "words"),
     [
         ("seed = 1", "sede = 1", ["sede", "did you mean 'seed'"]),
-        ("count = 120", "count = 20", ["20 nanocrystals", "give at least", "shorter ligands"]),
+        ("count = 200", "count = 20", ["20 nanocrystals", "or so", "shorter ligands"]),
         ("initial_packing_fraction = 0.40", "initial_packing_fraction = 0.9", ["allowed ≤ 0.4"]),
         ("diameter_nm = 7.0", "diameter_nm = -7.0", ["-7.0", "allowed ≥ 1"]),
     ],

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import gsd.hoomd
@@ -42,18 +43,27 @@ def _last_step(path: Path) -> int:
         return int(file[len(file) - 1].configuration.step) if len(file) else -1
 
 
+def _wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("engine", ["lammps", pytest.param("hoomd", marks=pytest.mark.hoomd)])
 def test_a_run_killed_at_random_moments_ends_complete(tmp_path: Path, small_text: str, engine: str) -> None:
     # Slower and with more frames than the other small runs, so that most kills hit the simulation.
-    text = small_text.replace("peclet = 2.0", "peclet = 0.5").replace("frames = 20", "frames = 100")
+    text = small_text.replace("peclet = 2.0", "peclet = 0.4").replace("frames = 20", "frames = 100")
     study, out = tmp_path / "small.toml", tmp_path / "out"
     study.write_text(text)
     rng = random.Random(engine)
     reached: list[int] = []
     for kill in range(5):
         process = _start(study, out, engine, resume=(out / "study.toml").exists())
-        # The first kills come while it starts, the later ones in the midst of stepping and writing.
-        time.sleep(0.4 + 1.2 * kill * rng.random() + rng.random())
+        if kill > 0:  # the first kill comes while it starts, the others after it has got on
+            _wait_for(
+                lambda p=process: p.poll() is not None or _last_step(out / "checkpoint.gsd") > max(reached)
+            )
+        time.sleep(rng.uniform(0.2, 1.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
         checkpoint = _last_step(out / "checkpoint.gsd")

@@ -18,7 +18,14 @@ from supercrystal.system import Schedule
 
 PBS = Nanocrystal(Core("PbS", 7.0), library.ligand("oleate"), 4.40)
 MODEL = shells.build([Batch("PbS", PBS, 1000)], 298.15)
-SETTINGS = Drying(peclet=0.15, initial_packing_fraction=0.35, dry_layers=10, setting_swelling=1.15, mixing_time=20, hold_time=200)
+SETTINGS = Drying(
+    peclet=0.15,
+    initial_packing_fraction=0.35,
+    dry_layers=10,
+    setting_swelling=1.15,
+    mixing_time=20,
+    hold_time=200,
+)
 
 
 def test_peclet_sets_the_speed_of_the_interface() -> None:
@@ -75,7 +82,9 @@ def test_the_film_contracts_equally_in_all_directions_once_it_has_set() -> None:
     film = drying.geometry(MODEL, SETTINGS)
     shrinks = film.setting_height / film.dry_height
     assert shrinks**3 == pytest.approx(1.15)
-    assert [wet / dry for wet, dry in zip(film.wet_sides, film.dry_sides, strict=True)] == pytest.approx([shrinks] * 2)
+    assert [wet / dry for wet, dry in zip(film.wet_sides, film.dry_sides, strict=True)] == pytest.approx(
+        [shrinks] * 2
+    )
     _, schedule = drying.prepare(MODEL, SETTINGS, seed=1)
     middle = (schedule.steps[2] + schedule.steps[3]) // 2
     height, side = schedule.height(middle) / film.setting_height, schedule.side(middle)[0] / film.wet_sides[0]
@@ -128,7 +137,9 @@ def test_cell_is_empty_beyond_the_planes_by_more_than_any_range() -> None:
 
 
 def test_schedule_is_constant_outside_its_knots() -> None:
-    schedule = Schedule((0, 10, 20, 30), (5.0, 5.0, 3.0, 3.0), ((8.0, 6.0), (8.0, 6.0), (4.0, 3.0), (4.0, 3.0)))
+    schedule = Schedule(
+        (0, 10, 20, 30), (5.0, 5.0, 3.0, 3.0), ((8.0, 6.0), (8.0, 6.0), (4.0, 3.0), (4.0, 3.0))
+    )
     assert [schedule.side(step) for step in (0, 15, 99)] == [(8.0, 6.0), (6.0, 4.5), (4.0, 3.0)]
     assert schedule.contracts
     assert [schedule.height(step) for step in (0, 10, 15, 20, 99)] == [5.0, 5.0, 4.0, 3.0, 3.0]

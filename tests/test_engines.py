@@ -28,7 +28,12 @@ def _small(
     batch = dataclasses.replace(example.batches()[0], count=count, size_dispersity=dispersity)
     model = shells.build([batch], example.temperature_K, attraction)
     settings = dataclasses.replace(
-        example.drying(), dry_layers=4, peclet=peclet, mixing_time=5.0, hold_time=30.0
+        example.drying(),
+        dry_layers=4,
+        setting_swelling=1.1,
+        peclet=peclet,
+        mixing_time=5.0,
+        hold_time=30.0,
     )
     return drying.prepare(model, settings, seed=2)
 
@@ -124,7 +129,9 @@ def _fluid(example: Study):  # type: ignore[no-untyped-def]
     system, _ = _thermal(system, schedule, (schedule.steps[1] + schedule.steps[2]) // 2)
     height = schedule.height((schedule.steps[1] + schedule.steps[2]) // 2)
     count = len(schedule.steps)
-    return system, dataclasses.replace(schedule, heights=(height,) * count, sides=(schedule.sides[0],) * count)
+    return system, dataclasses.replace(
+        schedule, heights=(height,) * count, sides=(schedule.sides[0],) * count
+    )
 
 
 @pytest.mark.hoomd

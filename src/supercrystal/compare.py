@@ -172,23 +172,12 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
         "measured": None,
         "differences": {},
     }
+    unmeasured = None
     if phase != "disordered":
-        found = spacing.lattice_spacing(
-            [
-                (history.frames[i].configuration.box, history.frames[i].particles.position, history.labels[i])
-                for i in history.held
-            ],
-            phase,
-        )
-        result["lattice"] = {
-            "nearest_neighbour_nm": found.nearest_neighbour,
-            "nearest_neighbour_uncertainty_nm": found.uncertainty,
-            "lattice_constant_nm": found.lattice_constant,
-            "lattice_constant_uncertainty_nm": found.lattice_constant_uncertainty,
-            "in_plane_nm": _finite(found.in_plane),
-            "interlayer_nm": _finite(found.interlayer),
-            "interlayer_over_ideal": _finite(found.anisotropy),
-        }
+        try:
+            result["lattice"] = _lattice(history, phase)
+        except TrajectoryError as error:
+            unmeasured = f"Spacing: not measured, as {error}."
     if len(batches) == 1:
         result["opm"] = _packing(batches[0])
         result["measured"] = _measured(batches[0])
@@ -206,8 +195,29 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
     result["limits"] = [HELPED, *shells.LIMITS]
     if len(batches) > 1:
         result["limits"].append("Phases of mixtures are not named yet: labels ignore the species.")
-    result["found"] = _found(result)
+    result["found"] = _found(result) + ([unmeasured] if unmeasured else [])
     return result
+
+
+def _lattice(history: History, phase: str) -> dict[str, Any]:
+    frames = [history.frames[i] for i in history.held]
+    found = spacing.lattice_spacing(
+        [
+            (frame.configuration.box, frame.particles.position, history.labels[i])
+            for i, frame in zip(history.held, frames, strict=True)
+        ],
+        phase,
+    )
+    return {
+        "nearest_neighbour_nm": found.nearest_neighbour,
+        "nearest_neighbour_uncertainty_nm": found.uncertainty,
+        "lattice_constant_nm": found.lattice_constant,
+        "lattice_constant_uncertainty_nm": found.lattice_constant_uncertainty,
+        "in_plane_nm": _finite(found.in_plane),
+        "interlayer_nm": _finite(found.interlayer),
+        "interlayer_over_ideal": _finite(found.anisotropy),
+        "particles": found.particles,
+    }
 
 
 def _finite(value: float) -> float | None:
@@ -263,10 +273,12 @@ def verdict(result: dict[str, Any]) -> str:
         return "The film did not order."
     close_packed = result["close_packed"]
     text = f"{result['phase']}: {100 * close_packed['mean']:.0f} ± {100 * close_packed['std']:.0f} % close-packed"
-    lattice = result["lattice"]
-    text += f", spacing {lattice['nearest_neighbour_nm']:.3f} ± {lattice['nearest_neighbour_uncertainty_nm']:.3f} nm"
-    if result["opm"]:
-        text += f", {100 * result['differences']['run_over_opm']:+.1f} % from OPM"
-    if result["measured"]:
-        text += f", {100 * result['differences']['run_over_measured']:+.1f} % from the measured spacing"
+    lattice, differences = result["lattice"], result["differences"]
+    if lattice:
+        d, error = lattice["nearest_neighbour_nm"], lattice["nearest_neighbour_uncertainty_nm"]
+        text += f", spacing {d:.3f} ± {error:.3f} nm"
+    if "run_over_opm" in differences:
+        text += f", {100 * differences['run_over_opm']:+.1f} % from OPM"
+    if "run_over_measured" in differences:
+        text += f", {100 * differences['run_over_measured']:+.1f} % from the measured spacing"
     return text + f"; {result['how']}."

@@ -60,7 +60,9 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"{self.path} already holds a run: give another directory with -o, or continue it with --resume"
             )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        # A study that was being written when its process was killed is no run yet.
+        unfinished = self.study.with_name(self.study.name + ".partial")
+        if self.path.exists() and (not self.path.is_dir() or set(self.path.iterdir()) - {unfinished}):
             raise RunDirectoryError(
                 f"{self.path} exists and is not an empty directory: give another one with -o"
             )

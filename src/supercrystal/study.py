@@ -122,7 +122,7 @@ class DryingTable(_Table):
     peclet: _number(0.001, LARGEST_PECLET, "Pe = H0 v / D")  # type: ignore[valid-type]
     initial_packing_fraction: _number(0.01, DENSEST, "volume fraction of capped nanocrystals") = 0.35  # type: ignore[valid-type]
     dry_layers: Annotated[int, Field(ge=2, le=1000)] = 10
-    setting_swelling: _number(1.0, 2.0, "volume over dry volume") = 1.15  # type: ignore[valid-type]
+    setting_swelling: _number(1.0, 2.0, "volume over dry volume at which the film sets and contracts") = 1.0  # type: ignore[valid-type]
     mixing_brownian_times: _number(1.0, 1e6, "Brownian times") = 20.0  # type: ignore[valid-type]
     hold_brownian_times: _number(10.0, 1e6, "Brownian times") = 200.0  # type: ignore[valid-type]
     frames: Annotated[int, Field(ge=10, le=100_000)] = 60

@@ -65,7 +65,9 @@ def _side_updater(schedule: Schedule, box: Any, period: int) -> Any:
 
     moving = [i for i in range(len(schedule.steps) - 1) if schedule.sides[i] != schedule.sides[i + 1]]
     if len(moving) > 1:
-        raise EngineError("the HOOMD adapter contracts the cell in one linear stage; this schedule has several")
+        raise EngineError(
+            "the HOOMD adapter contracts the cell in one linear stage; this schedule has several"
+        )
     start, end = schedule.steps[moving[0]], schedule.steps[moving[0] + 1]
     wet, dry = (hoomd.Box(Lx=x, Ly=y, Lz=box.Lz) for x, y in (schedule.sides[0], schedule.sides[-1]))
     share = hoomd.variant.Ramp(A=0, B=1, t_start=start, t_ramp=end - start)

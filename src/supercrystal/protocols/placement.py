@@ -16,7 +16,11 @@ DENSEST = 0.40
 
 
 def random_slab(
-    diameters: NDArray[np.float64], sides: tuple[float, float], bottom: float, top: float, rng: np.random.Generator
+    diameters: NDArray[np.float64],
+    sides: tuple[float, float],
+    bottom: float,
+    top: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Place spheres at random in a slab that is periodic in x and y.
 

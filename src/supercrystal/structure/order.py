@@ -104,11 +104,11 @@ def _checked(box: ArrayLike, positions: ArrayLike) -> tuple[Any, NDArray[np.floa
 
 
 def _steinhardt(
-    system: tuple[Any, NDArray[np.float64]], neighbours: Any, l: int, w: bool
+    system: tuple[Any, NDArray[np.float64]], neighbours: Any, degree: int, w: bool
 ) -> NDArray[np.float64]:
     import freud
 
-    order = freud.order.Steinhardt(l, average=True, wl=w, wl_normalize=w)
+    order = freud.order.Steinhardt(degree, average=True, wl=w, wl_normalize=w)
     return np.asarray(order.compute(system, neighbors=neighbours).particle_order, float)
 
 
