@@ -12,6 +12,7 @@ first step to the last, and take turns; the ratio is that of their medians.
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import tempfile
 import time
@@ -92,7 +93,7 @@ def plain_lammps(prepared: Prepared, folder: Path) -> float:
     lmp.command("run 0")
     began = time.monotonic()
     knots = list(zip(schedule.steps, schedule.heights, strict=True))
-    for (s0, h0), (s1, h1) in zip(knots, knots[1:], strict=False):
+    for (s0, h0), (s1, h1) in itertools.pairwise(knots):
         lmp.command(f"variable h equal {substrate + h0}+(step-{s0})*{(h1 - h0) / (s1 - s0)}")
         lmp.command(f"run {s1 - s0}")
     return schedule.total / (time.monotonic() - began)

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from supercrystal import study as studies
 from supercrystal.run import Prepared, prepare
@@ -74,3 +75,8 @@ def small_study(tmp_path: Path, small_text: str) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(small_text)
     return path
+
+
+# A busy machine is no failure of a property: no deadlines, and the same examples in every run.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")

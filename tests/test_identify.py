@@ -66,6 +66,18 @@ def test_empty_frames_are_refused(tmp_path: Path) -> None:
         identify(path)
 
 
+def test_files_that_are_no_trajectory_are_refused(tmp_path: Path) -> None:
+    whole = _write(tmp_path / "t.gsd", frames=2).read_bytes()
+    for keep in (0, 100, 300, len(whole) // 2, len(whole) - 1):
+        cut = tmp_path / "cut.gsd"
+        cut.write_bytes(whole[:keep])
+        with pytest.raises(TrajectoryError, match="cannot read|no frame|not finite|no particles"):
+            identify(cut)
+    for path in (tmp_path, tmp_path / "missing.gsd", Path(__file__)):
+        with pytest.raises(TrajectoryError, match="cannot read"):
+            identify(path)
+
+
 def test_mdtraj_reads_what_the_package_writes(tmp_path: Path) -> None:
     path = _write(tmp_path / "t.gsd", frames=2)
     loaded = mdtraj.load(str(path))

@@ -54,7 +54,7 @@ class _Group(click.Group):
 
 
 #: Commands that live in another module: name → (module, attribute).
-_ELSEWHERE: dict[str, tuple[str, str]] = {}
+_ELSEWHERE = {"predict": ("supercrystal.cli_predict", "predict")}
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from supercrystal.errors import UnknownNameError, nearest
-from supercrystal.nanocrystal import Ligand, Nanocrystal
+from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
 
 #: A core this close (nm) to a measured one counts as the same core.
 _SAME_DIAMETER_NM = 0.05
@@ -42,6 +42,31 @@ class MeasuredSpacing:
     arrangement: str
     source: str
     adjusted: bool = False
+
+
+@dataclass(frozen=True)
+class MeasuredBinary:
+    """A published binary superlattice: packing fraction [-] and the gap between cores [nm] in one contact.
+
+    Args:
+        phase: the catalogue's name.
+        a: nanocrystal on A, the larger one.
+        b: nanocrystal on B.
+        eta: volume fraction of spheres of the OPM radius [-].
+        contact: site labels of the contact.
+        gap_nm: centre distance in it minus both core radii [nm].
+        quality: how the numbers came here.
+        source: where they are from.
+    """
+
+    phase: str
+    a: Nanocrystal
+    b: Nanocrystal
+    eta: float
+    contact: tuple[str, str]
+    gap_nm: float
+    quality: str
+    source: str
 
 
 def _folder() -> Traversable:
@@ -129,3 +154,33 @@ def measured_spacing(nanocrystal: Nanocrystal) -> MeasuredSpacing | None:
         ):
             return row
     return None
+
+
+def measured_binaries(geometry: str = "tetrahedral") -> tuple[MeasuredBinary, ...]:
+    """All measured binary superlattices of the library; `geometry` as in `ligand`.
+
+    >>> len(measured_binaries()), measured_binaries()[0].phase
+    (7, 'MgZn2')
+    """
+
+    def nanocrystal(entry: Mapping[str, Any]) -> Nanocrystal:
+        carbons = entry["carbons"]["value"]
+        return Nanocrystal(
+            Core(entry["core"], entry["core_diameter"]["value"]),
+            Ligand(f"C{carbons}", carbons, 0, geometry),
+            entry["grafting_density"]["value"],
+        )
+
+    return tuple(
+        MeasuredBinary(
+            phase=row["phase"],
+            a=nanocrystal(row["A"]),
+            b=nanocrystal(row["B"]),
+            eta=row["eta"]["value"],
+            contact=(row["contact"][0], row["contact"][1]),
+            gap_nm=row["gap"]["value"],
+            quality=row["quality"],
+            source=row["source"],
+        )
+        for row in _read("binaries")["lattice"]
+    )

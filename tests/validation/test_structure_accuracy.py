@@ -10,15 +10,18 @@ from supercrystal.engines import lammps as adapter
 from supercrystal.structure import order
 from tests.lattice_samples import crystal
 
-#: Noise per coordinate over the nearest-neighbour distance → least accuracy, 2 % vacancies. 0.08 is near melting.
-LEAST = {0.04: 0.99, 0.06: 0.99, 0.08: 0.88}
+#: Noise per coordinate over the nearest-neighbour distance → least accuracy, 2 % vacancies. 0.08 is near melting, where
+#: hcp is the hardest to tell: 0.90 to 0.93 on average, by the shape of the sample.
+LEAST = {0.04: 0.99, 0.06: 0.99, 0.08: 0.99}
+LEAST_HOT_HCP = 0.88
 
 
 @pytest.mark.parametrize("name", ["fcc", "hcp", "bcc", "sc"])
 @pytest.mark.parametrize("noise", list(LEAST))
 def test_accuracy_with_heat_and_vacancies(name: str, noise: float) -> None:
     box, x = crystal(name, 2000, noise, seed=11, vacancies=0.02)
-    assert order.label(box, x).fractions("all")[name] >= LEAST[noise]
+    least = LEAST_HOT_HCP if (name, noise) == ("hcp", 0.08) else LEAST[noise]
+    assert order.label(box, x).fractions("all")[name] >= least
 
 
 def _liquid(density: float, style: str, seed: int) -> tuple[list[float], NDArray[np.float64]]:
@@ -61,4 +64,4 @@ def test_liquids_are_not_called_crystals(density: float, style: str) -> None:
     assert order.global_q6(box, x) < 0.1, "the sample is no liquid"
     labels = order.label(box, x)
     assert 1 - labels.fractions("all")["disordered"] <= 0.01
-    assert labels.surface.mean() <= 0.05
+    assert labels.surface.mean() <= 0.001

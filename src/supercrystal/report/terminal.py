@@ -24,7 +24,7 @@ def result_table(result: dict[str, Any]) -> Group:
         table.add_column(name, justify="left" if name == "quantity" else "right")
     for row in comparison_rows(result):
         table.add_row(
-            f"{row['quantity']} [nm]",
+            f"{row['quantity']} (nm)",
             f"{row['run']:.3f} ± {row['uncertainty']:.3f}",
             f"{row['opm']:.3f}" if "opm" in row else "",
             _percent(row.get("opm_difference_percent")),

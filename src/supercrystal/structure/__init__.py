@@ -1,1 +1,4 @@
-"""Who is fcc, hcp, bcc, sc or disordered, and at which spacing. freud is imported inside functions: it takes a second."""
+"""Who is fcc, hcp, bcc, sc or disordered, and at which spacing.
+
+freud is imported inside functions: it takes a second.
+"""

@@ -137,6 +137,8 @@ def identify_frame(frame: gsd.hoomd.Frame, file: str = "", index: int = 0) -> Id
             lattice = spacing.lattice_spacing([(box, positions, labels)], phase)
         except TrajectoryError as error:
             notes.append(str(error))
+        else:
+            notes += [lattice.note] if lattice.note else []
     return Identification(file, index, int(frame.particles.N), phase, labels, lattice, tuple(notes))
 
 

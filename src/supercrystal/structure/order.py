@@ -1,13 +1,15 @@
 """Labels of single particles from averaged bond-orientational order parameters.
 
-Averaged Steinhardt parameters (Lechner and Dellago, J. Chem. Phys. 129, 114707 (2008), DOI 10.1063/1.2977970) sum over a
-particle and its neighbours, which makes them robust against thermal noise and vacancies. The windows below are explicit;
-`tests/validation/test_structure_accuracy.py` measures what they get right and how often they see order in a liquid.
+Averaged Steinhardt parameters (Lechner and Dellago, J. Chem. Phys. 129, 114707 (2008), DOI 10.1063/1.2977970) sum
+over a particle and its neighbours, which makes them robust against thermal noise and vacancies. The windows below are
+explicit; `tests/validation/test_structure_accuracy.py` measures what they get right and how often they see order in a
+liquid.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,11 +33,25 @@ BCC_W6 = 0.0
 #: sc: q4 and w4 of 6 neighbours are large, q6 of 12 is small because the second shell is cut at random.
 SC_Q4, SC_W4, SC_Q6 = 0.33, 0.10, 0.25
 
-#: A particle is at a surface where the mean unit vector to its neighbours within `SURFACE_REACH` first-shell distances
-#: is longer than this: 0.35 on a perfect fcc (111) surface, 0 in a perfect bulk. Close to melting, 2 % of vacancies make
-#: up to 1.5 % of a bulk crystal look like surface; without vacancies it is below 0.6 % (tests/test_order.py).
+#: A particle is at a surface where the mean unit vector to its neighbours within `SURFACE_REACH` first-shell
+#: distances is longer than `SURFACE_ASYMMETRY`, or where they are fewer than `SURFACE_NEIGHBOURS`, as in a monolayer.
+#: Measured on 2,000 particles with 2 % of vacancies at noise 0 to 0.08 d. Longest vector: 0.16 inside fcc, hcp and
+#: bcc, 0.21 inside sc (one particle of 20,000 flagged), 0.19 inside liquids (WCA, density 0.70 to 0.935). Of the
+#: outermost layer on fcc (111), (100), (110), hcp (0001), bcc (100), (110) and sc (100), 99 % have more than 0.25 and
+#: none was missed. In the second layer up to 1 % is flagged, but of the open faces fcc (110) and bcc (100), which
+#: expose it, 80 to 92 % and 58 to 68 %. In a dilute gas a fifth is flagged. A reach of 1.5 cuts through a thermal
+#: second shell: up to 0.5 % of a crystal and 2 % of a liquid are then flagged inside, and up to 1 % of the outermost
+#: layer is missed.
 SURFACE_ASYMMETRY = 0.20
-SURFACE_REACH = 1.5
+SURFACE_REACH = 2.0
+SURFACE_NEIGHBOURS = 20
+
+#: A box narrower than this many first-shell distances is analysed as a block of its periodic copies, at most this many
+#: in a row: a box half a particle wide needs more, and is no box of these particles.
+NARROW = 2.1 * SURFACE_REACH
+MAX_COPIES = 8
+#: Particles closer than this, in first-shell distances, coincide. Voro++ ends the whole process when it meets them.
+COINCIDENT = 1e-5
 
 
 @dataclass(frozen=True)
@@ -71,23 +87,75 @@ class Labels:
         return np.isin(self.phase, [PHASES.index(name) for name in names]) & ~self.surface
 
 
-def freud_box(box: ArrayLike) -> Any:
-    """Return a freud box from (Lx, Ly, Lz, xy, xz, yz) [nm].
+def freud_box(box: Any) -> Any:
+    """Return a freud box from (Lx, Ly, Lz, xy, xz, yz), a freud box, or the configuration of a GSD frame.
 
     Raises:
-        TrajectoryError: a flat box: monolayers are not handled yet.
+        TrajectoryError: a flat box: monolayers are not handled yet. Values that are no box; freud never returns on NaN.
     """
     import freud
 
-    values = [float(value) for value in np.ravel(np.asarray(box, float))]
-    if len(values) != 6 or min(values[:3]) <= 0:
+    given = box
+    if isinstance(box, freud.box.Box):
+        given = (box.Lx, box.Ly, box.Lz, box.xy, box.xz, box.yz)
+    elif hasattr(box, "dimensions"):
+        given = box.box
+    try:
+        values = np.asarray(given, float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (6,) or not np.all(np.isfinite(values)) or np.any(values[:3] < 0):
         raise TrajectoryError(
-            f"the box {values} is not three-dimensional: labels need Lx, Ly, Lz > 0; monolayers are not handled yet"
+            f"a box is six finite numbers Lx, Ly, Lz, xy, xz, yz with lengths > 0; got {given}. Write it with the frame"
+        )
+    if np.any(values[:3] == 0) or getattr(box, "dimensions", 3) == 2:
+        raise TrajectoryError(
+            f"the box {given} is not three-dimensional: labels need Lx, Ly, Lz > 0; monolayers are not handled yet"
         )
     return freud.box.Box(*values)
 
 
-def _checked(box: ArrayLike, positions: ArrayLike) -> tuple[Any, NDArray[np.float64]]:
+@dataclass(frozen=True)
+class Sample:
+    """Particles in a box wide enough for their neighbourhoods.
+
+    Args:
+        box: freud.box.Box.
+        positions: (M, 3) wrapped; the first `n` are the particles, the rest periodic copies of them.
+        n: number of particles.
+        first_shell: rough nearest-neighbour distance: the median of the distances to the eight nearest neighbours. At
+            noise up to 0.08 d it is 0.965 (fcc) to 1.065 (sc) of the lattice's.
+    """
+
+    box: Any
+    positions: NDArray[np.float64]
+    n: int
+    first_shell: float = math.nan
+
+    def bonds(self, **query: Any) -> Any:
+        """Return the freud.locality.NeighborList of a query, nearest first."""
+        import freud
+
+        search = freud.locality.AABBQuery(self.box, self.positions)
+        found = search.query(self.positions, {**query, "exclude_ii": True})
+        return found.toNeighborList(sort_by_distance=True)
+
+    def nearest(self, count: int) -> NDArray[np.intp]:
+        """(n, count) indices below n of the nearest neighbours of every particle."""
+        found = np.asarray(self.bonds(num_neighbors=count).point_indices).reshape(-1, count)
+        return np.asarray(found[: self.n] % self.n, np.intp)
+
+
+def sample(box: Any, positions: ArrayLike) -> Sample:
+    """Check a frame and prepare it for neighbour searches.
+
+    Args:
+        box: (6,) Lx, Ly, Lz, xy, xz, yz; treated as periodic. A slab needs empty space between its images.
+        positions: (N, 3), N > 12, wrapped here.
+
+    Raises:
+        TrajectoryError: a flat box, too few particles, positions that coincide or are not finite.
+    """
     x = np.asarray(positions, float)
     if x.ndim != 2 or x.shape[1] != 3:
         raise TrajectoryError(f"positions must have the shape (N, 3); got {x.shape}")
@@ -100,43 +168,61 @@ def _checked(box: ArrayLike, positions: ArrayLike) -> tuple[Any, NDArray[np.floa
         raise TrajectoryError(
             f"{bad} of {len(x)} positions are not finite: the simulation that wrote them diverged"
         )
-    return freud_box(box), x
+    cell = freud_box(box)
+    found = Sample(cell, np.asarray(cell.wrap(x), float), len(x))
+    distances = np.asarray(found.bonds(num_neighbors=8).distances, float)
+    first_shell = float(np.median(distances))
+    if distances.min() <= COINCIDENT * first_shell:
+        raise TrajectoryError(
+            "two particles are at the same place: labels need one position for each nanocrystal; leave out the beads "
+            "of rigid bodies, and frames written before the overlaps were relaxed"
+        )
+    return _widened(replace(found, first_shell=first_shell))
 
 
-def _steinhardt(
-    system: tuple[Any, NDArray[np.float64]], neighbours: Any, degree: int, w: bool
-) -> NDArray[np.float64]:
+def _widened(found: Sample) -> Sample:
+    """Repeat the box along its narrow directions: freud meets each neighbour once, whichever image is meant."""
+    import freud
+
+    cell = found.box
+    edges = np.array([cell.get_box_vector(k) for k in range(3)], float)
+    widths = cell.volume / np.linalg.norm(np.cross(edges[[1, 2, 0]], edges[[2, 0, 1]]), axis=1)
+    copies = np.maximum(np.ceil(NARROW * found.first_shell / widths), 1)
+    if np.prod(copies) == 1:
+        return found
+    if np.max(copies) > MAX_COPIES:
+        raise TrajectoryError(
+            f"the box is {widths.min():.3g} wide, but neighbours are {found.first_shell:.3g} apart: is it the box of "
+            "these positions, in the same unit?"
+        )
+    wide = freud.box.Box(*np.array([cell.Lx, cell.Ly, cell.Lz]) * copies, cell.xy, cell.xz, cell.yz)
+    # The first shift is zero, so the particles themselves stay first and copies follow in the same order.
+    shifts = np.array(list(np.ndindex(*copies.astype(int)))) @ edges
+    positions = wide.wrap((shifts[:, None] + found.positions).reshape(-1, 3))
+    return replace(found, box=wide, positions=np.asarray(positions, float))
+
+
+def _steinhardt(found: Sample, neighbours: Any, degree: int, w: bool) -> NDArray[np.float64]:
     import freud
 
     order = freud.order.Steinhardt(degree, average=True, wl=w, wl_normalize=w)
-    return np.asarray(order.compute(system, neighbors=neighbours).particle_order, float)
+    values = order.compute((found.box, found.positions), neighbors=neighbours).particle_order
+    return np.asarray(values, float)[: found.n]
 
 
-def _nearest(system: tuple[Any, NDArray[np.float64]], count: int) -> Any:
-    import freud
-
-    query = freud.locality.AABBQuery(*system).query(system[1], {"num_neighbors": count, "exclude_ii": True})
-    return query.toNeighborList()
+def order_parameters(box: Any, positions: ArrayLike) -> OrderParameters:
+    """Compute the order parameters that `classify` looks at; arguments and errors as `sample`."""
+    return _order_parameters(sample(box, positions))
 
 
-def order_parameters(box: ArrayLike, positions: ArrayLike) -> OrderParameters:
-    """Compute the order parameters that `classify` looks at.
-
-    Args:
-        box: (6,) Lx, Ly, Lz, xy, xz, yz; treated as periodic. A slab needs empty space between its images.
-        positions: (N, 3), N > 12.
-
-    Raises:
-        TrajectoryError: a flat box, too few particles, or positions that are not finite.
-    """
-    system = _checked(box, positions)
-    twelve, six = _nearest(system, NEIGHBOURS), _nearest(system, NEIGHBOURS_SC)
+def _order_parameters(found: Sample) -> OrderParameters:
+    twelve, six = found.bonds(num_neighbors=NEIGHBOURS), found.bonds(num_neighbors=NEIGHBOURS_SC)
     return OrderParameters(
-        q6=_steinhardt(system, twelve, 6, w=False),
-        w4=_steinhardt(system, twelve, 4, w=True),
-        w6=_steinhardt(system, twelve, 6, w=True),
-        q4_sc=_steinhardt(system, six, 4, w=False),
-        w4_sc=_steinhardt(system, six, 4, w=True),
+        q6=_steinhardt(found, twelve, 6, w=False),
+        w4=_steinhardt(found, twelve, 4, w=True),
+        w6=_steinhardt(found, twelve, 6, w=True),
+        q4_sc=_steinhardt(found, six, 4, w=False),
+        w4_sc=_steinhardt(found, six, 4, w=True),
     )
 
 
@@ -153,35 +239,36 @@ def classify(order: OrderParameters) -> NDArray[np.int8]:
     ).astype(np.int8)
 
 
-def asymmetry(box: ArrayLike, positions: ArrayLike) -> NDArray[np.float64]:
-    """Length of the mean unit vector to the neighbours within 1.5 first-shell distances: (N,), 0 to 1 [-].
+def asymmetry(box: Any, positions: ArrayLike) -> NDArray[np.float64]:
+    """Length of the mean unit vector to the neighbours within two first-shell distances: (N,), 0 to 1 [-].
 
-    The first-shell distance is the median distance to the six nearest neighbours. A particle without any neighbour in
-    reach has 1.
+    A particle with fewer than `SURFACE_NEIGHBOURS` of them has 1. Arguments and errors as `sample`.
     """
-    import freud
+    return _asymmetry(sample(box, positions))
 
-    system = _checked(box, positions)
-    reach = SURFACE_REACH * float(np.median(_nearest(system, NEIGHBOURS_SC).distances))
-    query = freud.locality.AABBQuery(*system).query(system[1], {"r_max": reach, "exclude_ii": True})
-    bonds = query.toNeighborList()
-    total = np.zeros_like(system[1])
-    np.add.at(total, bonds.query_point_indices, bonds.vectors / bonds.distances[:, None])
+
+def _asymmetry(found: Sample) -> NDArray[np.float64]:
+    bonds = found.bonds(r_max=SURFACE_REACH * found.first_shell)
+    units = np.asarray(bonds.vectors, float) / np.asarray(bonds.distances, float)[:, None]
+    size = len(found.positions)
+    total = np.stack([np.bincount(bonds.query_point_indices, units[:, k], size) for k in range(3)], axis=1)
     counts = np.asarray(bonds.neighbor_counts)
-    return np.where(counts > 0, np.linalg.norm(total, axis=1) / np.maximum(counts, 1), 1.0)
+    lengths = np.linalg.norm(total, axis=1) / np.maximum(counts, 1)
+    return np.where(counts < SURFACE_NEIGHBOURS, 1.0, lengths)[: found.n]
 
 
-def label(box: ArrayLike, positions: ArrayLike) -> Labels:
-    """Label every particle and tell who is at a surface; arguments and errors as `order_parameters`."""
-    return Labels(
-        phase=classify(order_parameters(box, positions)),
-        surface=asymmetry(box, positions) > SURFACE_ASYMMETRY,
-    )
+def label(box: Any, positions: ArrayLike) -> Labels:
+    """Label every particle and tell who is at a surface; arguments and errors as `sample`."""
+    found = sample(box, positions)
+    return Labels(phase=classify(_order_parameters(found)), surface=_asymmetry(found) > SURFACE_ASYMMETRY)
 
 
-def global_q6(box: ArrayLike, positions: ArrayLike) -> float:
+def global_q6(box: Any, positions: ArrayLike) -> float:
     """Steinhardt Q6 of the whole configuration, over all bonds to 12 neighbours [-]: about 1/√(6 N) in a liquid."""
     import freud
 
-    system = _checked(box, positions)
-    return float(freud.order.Steinhardt(6).compute(system, neighbors=_nearest(system, NEIGHBOURS)).order)
+    found = sample(box, positions)
+    order = freud.order.Steinhardt(6)
+    return float(
+        order.compute((found.box, found.positions), neighbors=found.bonds(num_neighbors=NEIGHBOURS)).order
+    )
