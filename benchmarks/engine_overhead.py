@@ -152,13 +152,13 @@ def plain_hoomd(prepared: Prepared, folder: Path) -> float:
     logger = hoomd.logging.Logger(categories=["scalar"])
     logger.add(thermo, quantities=["kinetic_temperature", "potential_energy"])
     with (folder / "plain.txt").open("w") as output:
-        simulation.operations.writers += [
+        simulation.operations.writers.extend([
             hoomd.write.GSD(
                 hoomd.trigger.Periodic(frame_every), str(folder / "plain.gsd"), mode="wb",
                 dynamic=["property", "momentum", "particles/image"],
             ),
             hoomd.write.Table(hoomd.trigger.Periodic(frame_every // ROWS_PER_FRAME), logger, output),
-        ]  # fmt: skip
+        ])  # fmt: skip
         simulation.run(0)
         began = time.monotonic()
         simulation.run(schedule.total)

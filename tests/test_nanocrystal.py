@@ -42,3 +42,12 @@ def test_sizes_and_densities_must_be_positive(value: float) -> None:
         Core("PbS", value)
     with pytest.raises(PhysicsError):
         Nanocrystal(Core("PbS", 7.0), Ligand("C8", 8), value)
+
+
+def test_each_chain_of_a_branched_ligand_takes_its_own_area() -> None:
+    core = Core("CsPbBr3", 8.6)
+    one, two = Ligand("C12", 12), Ligand("DDAB", 12, chains=2)
+    assert one.length_nm == two.length_nm
+    assert Nanocrystal(core, two, 2.0).xi == pytest.approx(2 * Nanocrystal(core, one, 2.0).xi)
+    with pytest.raises(PhysicsError, match="at least 1 chain"):
+        Ligand("none", 12, chains=0)

@@ -116,11 +116,12 @@ def quantity(kind: str, name: str, key: str) -> Quantity | None:
 def ligand(name: str, geometry: str = "tetrahedral") -> Ligand:
     """Return a ligand of the library by name.
 
-    >>> ligand("oleate").carbons
-    18
+    >>> ligand("oleate").carbons, ligand("DDAB").chains
+    (18, 2)
     """
     entry = _entry("ligands", name)
-    return Ligand(name, entry["carbons"]["value"], entry["double_bonds"]["value"], geometry)
+    chains = entry["chains"]["value"] if "chains" in entry else 1
+    return Ligand(name, entry["carbons"]["value"], entry["double_bonds"]["value"], geometry, chains)
 
 
 def measured_spacings() -> tuple[MeasuredSpacing, ...]:

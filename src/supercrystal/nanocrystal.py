@@ -104,12 +104,25 @@ class Core:
 
 @dataclass(frozen=True)
 class Ligand:
-    """A linear ligand with its extended length L [nm]."""
+    """A ligand with its extended length L [nm].
+
+    Args:
+        name: for people and for matching measured systems.
+        carbons: of one chain.
+        double_bonds: of one chain.
+        geometry: a key of `CHAIN_GEOMETRIES`.
+        chains: equal chains on one head group: 1 for a linear ligand, 2 for DDAB. Each takes its own area A0.
+    """
 
     name: str
     carbons: int
     double_bonds: int = 0
     geometry: str = "tetrahedral"
+    chains: int = 1
+
+    def __post_init__(self) -> None:
+        if self.chains < 1:
+            raise PhysicsError(f"a ligand needs at least 1 chain; got {self.chains}")
 
     @property
     def length_nm(self) -> float:
@@ -125,7 +138,7 @@ class Nanocrystal:
         core: the inorganic core.
         ligand: the ligand.
         grafting_density: ligands per nm² of core surface, σ.
-        coverage: ξ = σ A0 in the packing models. ``None`` takes σ divided by `MAX_GRAFTING_DENSITY`.
+        coverage: ξ = σ A0 in the packing models. ``None`` takes σ times the ligand's chains over `MAX_GRAFTING_DENSITY`.
     """
 
     core: Core
@@ -142,7 +155,9 @@ class Nanocrystal:
     @property
     def xi(self) -> float:
         """Coverage ξ [-]."""
-        return self.grafting_density / MAX_GRAFTING_DENSITY if self.coverage is None else self.coverage
+        if self.coverage is not None:
+            return self.coverage
+        return self.grafting_density * self.ligand.chains / MAX_GRAFTING_DENSITY
 
     @property
     def softness(self) -> float:
