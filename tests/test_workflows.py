@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[1]
 
 def _call(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, cwd=cwd, timeout=300, check=False
+        [sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=300,
+        check=False,
     )
 
 

@@ -264,7 +264,21 @@ def _found(result: dict[str, Any]) -> list[str]:
             f"{text}, under an interface pressure of {pressure['interface_kpa']:.0f} ± "
             f"{pressure['interface_uncertainty_kpa']:.0f} kPa."
         )
-    return found
+    sentence = against_opm(result)
+    return [*found, sentence] if sentence else found
+
+
+def against_opm(result: dict[str, Any]) -> str | None:
+    """Sentence on the phase that OPM favours beside the one that formed, or ``None`` without one of them."""
+    opm = result["opm"]
+    if not opm or result["phase"] == "disordered":
+        return None
+    agrees = (opm["favoured"] == "bcc") == (result["phase"] == "bcc")
+    return (
+        f"Phase: OPM favours {opm['favoured']} at x = {opm['softness']:.2f} (its fcc/bcc boundary lies at "
+        f"{opm['boundary']:.2f} for ξ = {opm['coverage']:.2f}); this run became {result['phase']}"
+        f"{'' if agrees else ', which differs'}. An isotropic shell cannot test that prediction either way."
+    )
 
 
 def verdict(result: dict[str, Any]) -> str:

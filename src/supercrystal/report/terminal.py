@@ -43,6 +43,7 @@ def result_table(result: dict[str, Any]) -> Group:
     table.add_row("interface pressure", number_with_unit(result["pressure"]))
     notes = [Text(f"phase: {result['phase']}, {result['how']}", style="bold")]
     notes += [Text(f"by construction: {line}") for line in result["by_construction"]]
+    notes += [Text(line) for line in result["found"] if line.startswith("Phase:")]
     notes += [Text(f"mind: {result['limits'][0]}")]
     if result["measured"]:
         measured = result["measured"]
