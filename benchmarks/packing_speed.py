@@ -18,7 +18,7 @@ import numpy as np
 
 from supercrystal.packing import hard, otm
 
-#: The issue's target for a million values.
+#: A million values should take less than this.
 TARGET_S = 0.5
 SAMPLE = 2000
 

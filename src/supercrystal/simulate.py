@@ -17,8 +17,8 @@ from supercrystal.system import Film, Schedule, System
 if TYPE_CHECKING:
     import gsd.hoomd
 
-#: Log rows between two frames of the trajectory.
-ROWS_PER_FRAME = 5
+#: Log rows to a frame of the trajectory. Each pause of the engine costs it a few dozen steps, so they are few.
+ROWS_PER_FRAME = 2
 #: Wall time after which a log row brings a checkpoint although no frame is due [s].
 CHECKPOINT_S = 20.0
 
@@ -27,8 +27,7 @@ def marks(total: int, frames: int) -> list[tuple[int, bool]]:
     """Steps at which a run pauses to record, each with whether a frame of the trajectory is due.
 
     >>> marks(20, 2)
-    [(0, True), (2, False), (4, False), (6, False), (8, False), (10, True), (12, False), (14, False), (16, False), \
-(18, False), (20, True)]
+    [(0, True), (5, False), (10, True), (15, False), (20, True)]
     """
     rows = frames * ROWS_PER_FRAME
     steps = sorted({round(total * i / rows): i % ROWS_PER_FRAME == 0 for i in range(rows + 1)}.items())
