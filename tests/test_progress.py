@@ -17,7 +17,8 @@ def test_one_line_per_interval_and_one_at_the_end(monkeypatch: pytest.MonkeyPatc
             job.update(step)
     lines = stream.getvalue().splitlines()
     assert len(lines) >= 3
-    assert "% , step" not in lines[0]
+    assert lines[0].startswith("drying: ")
+    assert "steps/s" in lines[0]
     assert "left" in lines[0]
     assert lines[-1].startswith("drying: 100 of 100 steps")
 
