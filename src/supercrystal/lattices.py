@@ -57,6 +57,8 @@ class Prototype:
         species: species of each site label.
         offset: (N, 3) fractional coordinates at zero free coordinates.
         slopes: free coordinate → (N, 3) change of the fractional coordinates with it.
+        reference: constants, at a = 1, of the cell by which structure analysis recognises the phase; None for a phase
+            that is not recognised.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Prototype:
     species: Mapping[str, str]
     offset: NDArray[np.float64]
     slopes: Mapping[str, NDArray[np.float64]]
+    reference: Mapping[str, float] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -133,6 +136,7 @@ def _read(name: str, entry: Mapping[str, Any]) -> Prototype:
         species={label: site["species"] for label, site in entry["sites"].items()},
         offset=table[""] + shifts,
         slopes={key: table[key] for key in free},
+        reference=None if "reference" not in entry else {"a": 1.0, **entry["reference"]},
     )
 
 

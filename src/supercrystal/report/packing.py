@@ -75,7 +75,9 @@ def eta_curves(
         figure.supxlabel("size ratio γ", fontsize=9.5)
         figure.supylabel("packing fraction η", fontsize=9.5)
         order = [name for name in ("fcc, separated", *SERIES, "measured") if name in handles]
-        figure.legend([handles[name] for name in order], order, loc="outside upper left", ncols=min(len(order), 4))
+        figure.legend(
+            [handles[name] for name in order], order, loc="outside upper left", ncols=min(len(order), 4)
+        )
 
     picture = _save(path, (width, height), draw)
     table: list[tuple[Any, ...]] = []
