@@ -14,15 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import TrajectoryError
 
-#: Requested relative error of every transform. Measured against the plain sum, as the largest error over the largest
-#: amplitude: 4e-11 on reciprocal grids, 4e-8 to 2e-7 at arbitrary wave vectors.
+if TYPE_CHECKING:
+    from supercrystal.structure.trajectory import Configuration
+
+#: Requested relative error of every transform; what comes out is measured in tests/test_amplitudes.py.
 TOLERANCE = 1e-9
 #: Largest grids: of amplitudes that are kept (16 bytes a point and species), and of those that are only averaged.
 MAX_KEPT = 50_000_000
@@ -115,6 +117,17 @@ def scatterers(
     return Scatterers(groups, None if box is None else edges(box))
 
 
+def of_configuration(found: Configuration, free: bool = False) -> Scatterers:
+    """Particles of a frame, in its box.
+
+    Args:
+        found: a frame.
+        free: without periodic copies. Frames without a box and flat ones, whose box has no volume, are always free.
+    """
+    box = None if free or found.flat else found.box
+    return scatterers(box, found.positions, found.kinds, found.species)
+
+
 def edges(box: ArrayLike) -> NDArray[np.float64]:
     """Edges of a box (Lx, Ly, Lz, xy, xz, yz) as rows (3, 3).
 
@@ -127,8 +140,8 @@ def edges(box: ArrayLike) -> NDArray[np.float64]:
         values = np.empty(0)
     if values.shape != (6,) or not np.all(np.isfinite(values)) or np.any(values[:3] <= 0):
         raise TrajectoryError(
-            f"a box is six finite numbers Lx, Ly, Lz, xy, xz, yz with lengths > 0; got {box}. Flat boxes have no "
-            "scattering here: give a monolayer a height"
+            f"a box is six finite numbers Lx, Ly, Lz, xy, xz, yz with lengths > 0; got {box!r}. A flat "
+            "system is scattered from as particles in free space: give no box"
         )
     lx, ly, lz, xy, xz, yz = values
     return np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
@@ -142,7 +155,7 @@ def reciprocal(cell: ArrayLike) -> NDArray[np.float64]:
     """
     rows = np.asarray(cell, float)
     if rows.shape != (3, 3) or not np.all(np.isfinite(rows)):
-        raise TrajectoryError(f"a cell is three finite vectors as rows (3, 3); got {cell}")
+        raise TrajectoryError(f"a cell is three finite vectors as rows (3, 3); got {cell!r}")
     if abs(np.linalg.det(rows)) <= 1e-12 * float(np.prod(np.linalg.norm(rows, axis=1))):
         raise TrajectoryError(f"the cell vectors {rows.tolist()} lie in one plane: a cell needs a volume")
     return 2 * math.pi * np.linalg.inv(rows).T

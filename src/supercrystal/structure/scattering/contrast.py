@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from supercrystal.errors import PhysicsError
+from supercrystal.structure.scattering.form_factors import Body, Shape
 
 #: Classical electron radius [nm] and Avogadro constant [1/mol], CODATA 2018.
 ELECTRON_RADIUS_NM = 2.8179403262e-6
 AVOGADRO = 6.02214076e23
+
+#: Formulas of the solvents of the library, which has their densities.
+SOLVENTS = {"toluene": "C7H8", "hexane": "C6H14", "octane": "C8H18", "cyclohexane": "C6H12"}
 
 _ELEMENT = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)?")
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?(?:\d+(?:\.\d+)?)?)+")
@@ -38,8 +43,8 @@ def scattering_length_density(material: str) -> float:
     """X-ray scattering-length density r_e × electrons per volume [1/nm²].
 
     Args:
-        material: a core of the library, whose density is used (``"PbS"``), or a formula with its density in g/cm³
-            (``"SiO2@2.2"``), or ``"vacuum"``.
+        material: a core or solvent of the library, whose density is used (``"PbS"``, ``"toluene"``), or a formula with
+            its density in g/cm³ (``"SiO2@2.2"``), or ``"vacuum"``.
 
     Raises:
         PhysicsError: no formula, an unknown element, or a density that is missing or not > 0.
@@ -50,7 +55,7 @@ def scattering_length_density(material: str) -> float:
     if material == "vacuum":
         return 0.0
     formula, _, text = material.partition("@")
-    parts = composition(formula)
+    parts = composition(SOLVENTS.get(formula, formula))
     if text:
         try:
             density = float(text)
@@ -59,11 +64,12 @@ def scattering_length_density(material: str) -> float:
     else:
         from supercrystal import library
 
-        known = library.quantity("cores", formula, "density") if formula in library.names("cores") else None
+        kind = "solvents" if formula in SOLVENTS else "cores"
+        known = library.quantity(kind, formula, "density") if formula in library.names(kind) else None
         if known is None:
             raise PhysicsError(
                 f"the library has no density of '{formula}': write {formula}@DENSITY with the density in g/cm³; it "
-                f"has {', '.join(library.names('cores'))}"
+                f"has {', '.join([*library.names('cores'), *SOLVENTS])}"
             )
         density = known.value
     if not (math.isfinite(density) and density > 0):
@@ -92,3 +98,39 @@ def refraction(material: str, wavelength: float) -> float:
     if not (math.isfinite(wavelength) and wavelength > 0):
         raise PhysicsError(f"a wavelength is a number > 0 in nm; got {wavelength}")
     return wavelength**2 * scattering_length_density(material) / (2 * math.pi)
+
+
+def nanocrystal_body(
+    core: Shape,
+    material: str,
+    medium: str = "vacuum",
+    *,
+    shell: tuple[Shape, str] | None = None,
+    orientations: Sequence[tuple[float, float, float, float]] | None = None,
+    dispersity: float = 0.0,
+) -> Body:
+    """A nanocrystal that scatters by the difference of its densities to those around it.
+
+    Args:
+        core: shape of the core [nm].
+        material: of the core, as in `scattering_length_density`.
+        medium: what is between nanocrystals.
+        shell: outer shape of the ligand shell [nm] and its material; None has none.
+        orientations: as in `form_factors.Body`.
+        dispersity: as in `form_factors.Body`.
+
+    Raises:
+        PhysicsError: as `scattering_length_density`, or a shell that is smaller than its core.
+    """
+    outside = scattering_length_density(medium)
+    inside = scattering_length_density(material)
+    turns = None if orientations is None else tuple(orientations)
+    if shell is None:
+        return Body(((core, inside - outside),), turns, dispersity)
+    outer, name = shell
+    if outer.volume <= core.volume:
+        raise PhysicsError(
+            f"a shell of the outer volume {outer.volume:g} does not enclose a core of {core.volume:g} nm³"
+        )
+    between = scattering_length_density(name)
+    return Body(((core, inside - between), (outer, between - outside)), turns, dispersity)

@@ -1,12 +1,13 @@
 """Form factors of nanocrystals: f(q) = ∫ exp(i q·r) dV over the particle, from its centre [length³].
 
 Spheres and boxes have closed forms; polyhedra come from coxeter. A `Body` adds contrast, orientation and dispersity.
+Contrasts are real: absorption inside a nanocrystal is neglected.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 
 from supercrystal.errors import PhysicsError
 
-#: Nodes of the average over sizes (Gauss–Hermite), and how finely averages over directions are tabulated: points of the
-#: table and of each angle per unit of q times the particle's radius, and the least of them.
-_SIZES = 11
+#: The average over sizes covers this many standard deviations to both sides.
+_SPAN = 5.5
+#: How finely averages over directions are tabulated: points of the table and of each angle per unit of q times the
+#: particle's radius, and the least of them.
 _TABLE, _ANGLE, _LEAST = 12, 1.0, 24
 
 
@@ -44,6 +46,18 @@ def _positive(name: str, value: float) -> None:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A point: f = 1 at all q. As the shape of a body, its contrast is a plain weight."""
+
+    volume: float = 1.0
+    radius: float = 0.0
+
+    def amplitude(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
+        """F at wave vectors (M, 3)."""
+        return np.full(np.shape(q)[:-1], self.volume)
+
+
+@dataclass(frozen=True)
 class Sphere:
     """A sphere: f = 4π R³ (sin x - x cos x) / x³, x = qR.
 
@@ -62,12 +76,8 @@ class Sphere:
         return 4 / 3 * math.pi * self.radius**3
 
     def amplitude(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
-        """F at wave vectors (M, 3)."""
-        return self.radial(np.linalg.norm(q, axis=-1))
-
-    def radial(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
-        """F at |q| of any shape; the series 1 - x²/10 + x⁴/280 where the closed form would lose its digits."""
-        x = q * self.radius
+        """F at wave vectors (M, 3); the series 1 - x²/10 + x⁴/280 where the closed form would lose its digits."""
+        x = np.linalg.norm(q, axis=-1) * self.radius
         safe = np.where(x < 0.02, 1.0, x)
         closed = 3 * (np.sin(safe) - safe * np.cos(safe)) / safe**3
         return self.volume * np.where(x < 0.02, 1 - x**2 / 10 + x**4 / 280, closed)
@@ -179,14 +189,15 @@ class Body:
     Args:
         parts: pairs of a shape and its contrast, a scattering-length density minus that of what it replaces
             [1 / length²]. A core with a shell is the core with ρ_core - ρ_shell and the whole with ρ_shell - ρ_solvent.
-        orientation: unit quaternion (w, x, y, z) that all particles of the species share, or None where each points
-            anywhere, independently of the others.
+        orientations: unit quaternions (w, x, y, z). Each particle of the species has one of them, whichever and
+            wherever it is: one quaternion turns all alike, several are a sample of a distribution. None lets each
+            particle point anywhere.
         dispersity: standard deviation of the size over its mean; all lengths of a particle scale together, normally
             distributed and independent of where it sits.
     """
 
     parts: tuple[tuple[Shape, float], ...]
-    orientation: tuple[float, float, float, float] | None = None
+    orientations: tuple[tuple[float, float, float, float], ...] | None = None
     dispersity: float = 0.0
 
     def __post_init__(self) -> None:
@@ -197,13 +208,23 @@ class Body:
                 f"size dispersity is a standard deviation over the mean from 0 to 0.3, beyond which a normal "
                 f"distribution has negative sizes; got {self.dispersity}"
             )
-        if self.orientation is not None and not abs(math.hypot(*self.orientation) - 1) < 1e-6:
-            raise PhysicsError(f"an orientation is a unit quaternion (w, x, y, z); got {self.orientation}")
+        turns = np.asarray([[1, 0, 0, 0]] if self.orientations is None else self.orientations, float)
+        if (
+            turns.ndim != 2
+            or turns.shape[1] != 4
+            or not np.all(abs(np.linalg.norm(turns, axis=1) - 1) < 1e-5)
+        ):
+            raise PhysicsError(f"orientations are unit quaternions (w, x, y, z); got {self.orientations}")
+
+    @property
+    def round(self) -> bool:
+        """Whether it looks the same from all sides."""
+        return all(isinstance(shape, Sphere | Point) for shape, _ in self.parts)
 
     @property
     def isotropic(self) -> bool:
         """Whether its mean amplitude depends on |q| alone."""
-        return self.orientation is None or all(isinstance(shape, Sphere) for shape, _ in self.parts)
+        return self.orientations is None or self.round
 
     @property
     def radius(self) -> float:
@@ -216,67 +237,83 @@ class Body:
             total = total + contrast * shape.amplitude(q)
         return np.asarray(total)
 
-    def _sizes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sizes relative to the mean, and their probabilities."""
+    def _sizes(self, q_max: float) -> list[tuple[float, float]]:
+        """Sizes relative to the mean, and their probabilities: steps that resolve the oscillations of f² up to q_max."""
         if self.dispersity == 0:
-            return np.ones(1), np.ones(1)
-        node, weight = np.polynomial.hermite_e.hermegauss(_SIZES)
+            return [(1.0, 1.0)]
+        count = math.ceil(2 * (2 * q_max * self.radius * self.dispersity + 7)) + 1
+        node = np.linspace(-_SPAN, _SPAN, count)
         size = 1 + self.dispersity * node
-        keep = size > 0
-        return size[keep], weight[keep] / weight[keep].sum()
+        weight = np.where(size > 0, np.exp(-(node**2) / 2), 0.0)
+        keep = weight > 0
+        return list(zip(size[keep].tolist(), (weight[keep] / weight.sum()).tolist(), strict=True))
 
-    def moments(self, q: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """⟨f⟩ and ⟨|f|²⟩ at wave vectors (M, 3), over sizes and, without an orientation, over directions."""
-        if self.isotropic:
-            return self.radial_moments(np.linalg.norm(q, axis=-1))
+    def variants(self, q: NDArray[np.float64]) -> Iterator[tuple[float, NDArray[Any]]]:
+        """Every size and orientation: its probability and f at the wave vectors (..., 3).
+
+        Raises:
+            PhysicsError: orientations that are not known, of a body that has a direction.
+        """
+        if self.orientations is None and not self.round:
+            raise PhysicsError(
+                "a body that points anywhere has no finite number of orientations: give it some, for instance those "
+                "of the trajectory"
+            )
         import rowan
 
-        assert self.orientation is not None
-        # The particle turned by Q sees the wave vector turned back.
-        turned = rowan.rotate(rowan.conjugate(np.array(self.orientation)), q)
+        sizes = self._sizes(float(np.max(np.linalg.norm(q, axis=-1), initial=0.0)))
+        turns: Sequence[Any] = [None] if self.round else self.orientations or ()
+        for turn in turns:
+            # The particle turned by Q sees the wave vector turned back.
+            seen = q if turn is None else rowan.rotate(rowan.conjugate(rowan.normalize(turn)), q)
+            for size, share in sizes:
+                yield share / len(turns), size**3 * self._amplitude(size * seen)
+
+    def moments(self, q: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """⟨f⟩ and ⟨|f|²⟩ at wave vectors (M, 3), over sizes and orientations."""
+        if self.isotropic:
+            return self.radial_moments(np.linalg.norm(q, axis=-1))
         mean: Any = 0.0
         square = np.zeros(len(q))
-        for size, share in zip(*self._sizes(), strict=True):
-            f = size**3 * self._amplitude(size * turned)
+        for share, f in self.variants(q):
             mean, square = mean + share * f, square + share * np.abs(f) ** 2
         return np.asarray(mean), square
 
-    def radial_moments(self, q: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def radial_moments(self, q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """⟨f⟩ and ⟨|f|²⟩ at |q| (M,), for an isotropic body."""
         if not self.isotropic:
             raise PhysicsError(
                 "a body with a direction has no amplitude of |q| alone: ask `moments` with wave vectors"
             )
         q = np.asarray(q, float)
-        if all(isinstance(shape, Sphere) for shape, _ in self.parts) and self.dispersity == 0:
-            f = sum(c * shape.radial(q) for shape, c in self.parts if isinstance(shape, Sphere))
-            return np.asarray(f), np.asarray(f) ** 2
+        if self.round:
+            mean, square = np.zeros(len(q)), np.zeros(len(q))
+            for share, f in self.variants(q[:, None] * np.array([0.0, 0.0, 1.0])):
+                mean, square = mean + share * f, square + share * f**2
+            return mean, square
         from scipy.interpolate import CubicSpline
 
         top = float(q.max(initial=0.0)) or 1.0
         count = max(_LEAST, math.ceil(_TABLE * top * self.radius))
         table = np.linspace(0, top * (1 + 1e-12), count)
-        mean: Any = 0.0
-        square = np.zeros(count)
-        for size, share in zip(*self._sizes(), strict=True):
+        mean, square = np.zeros(count), np.zeros(count)
+        for size, share in self._sizes(top):
             first, second = self._directions(size * table)
             mean, square = mean + share * size**3 * first, square + share * size**6 * second
         return np.asarray(CubicSpline(table, mean)(q)), np.maximum(CubicSpline(table, square)(q), 0.0)
 
-    def _directions(self, q: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def _directions(self, q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """⟨f⟩ and ⟨|f|²⟩ over directions at |q| (M,): Gauss–Legendre in cos θ, equal steps in φ."""
-        if all(isinstance(shape, Sphere) for shape, _ in self.parts):
-            f = self._amplitude(q[:, None] * np.array([0.0, 0.0, 1.0]))
-            return f, np.abs(f) ** 2
-        mean, square = np.zeros(len(q), complex), np.zeros(len(q))
-        order = np.array([max(_LEAST, math.ceil(_ANGLE * 2 * value * self.radius) + _LEAST) for value in q])
+        mean, square = np.zeros(len(q)), np.zeros(len(q))
+        order = np.array([math.ceil(_ANGLE * 2 * value * self.radius) + 2 * _LEAST for value in q])
         # One quadrature for a run of similar q: shapes answer best when asked for much at once.
         for start in range(0, len(q), 16):
             part = slice(start, start + 16)
             direction, weight = sphere_quadrature(int(order[part].max()))
             f = self._amplitude((q[part, None, None] * direction).reshape(-1, 3)).reshape(-1, len(weight))
-            mean[part], square[part] = f @ weight, np.abs(f) ** 2 @ weight
-        return (mean if np.any(np.abs(mean.imag) > 1e-12 * np.abs(mean).max()) else mean.real), square
+            # f(-q) is the conjugate of f(q), so the mean over both halves is real.
+            mean[part], square[part] = f.real @ weight, np.abs(f) ** 2 @ weight
+        return mean, square
 
 
 def sphere_quadrature(order: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -309,3 +346,12 @@ def bodies_for(bodies: Mapping[str, Body], species: Sequence[str]) -> dict[str, 
             f"{', '.join(bodies) or 'none'}"
         )
     return {name: bodies[name] for name in species}
+
+
+def points(weights: Mapping[str, float]) -> dict[str, Body]:
+    """Bodies of point particles with plain weights.
+
+    >>> points({"A": 2.0})["A"].radial_moments(np.array([0.0, 5.0]))[0].tolist()
+    [2.0, 2.0]
+    """
+    return {name: Body(((Point(), float(weight)),)) for name, weight in weights.items()}

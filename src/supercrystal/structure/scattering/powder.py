@@ -9,7 +9,7 @@ a quadrature over directions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -137,25 +137,43 @@ def bin_edges(found: Scatterers, q_max: float, bins: int | ArrayLike | None = No
 
 
 def _in_bins(
-    found: Scatterers, q_max: float, bins: int | ArrayLike | None
+    frames: Iterable[Scatterers], q_max: float, bins: int | ArrayLike | None
 ) -> Iterator[tuple[NDArray[np.intp], int, Block]]:
     """Blocks of wave vectors with the bin of each; those beyond the outer edges are left out."""
     if not (math.isfinite(q_max) and q_max > 0):
         raise TrajectoryError(
             f"q_max must be a finite number > 0 (1 / length unit of the positions); got {q_max}"
         )
-    edges = bin_edges(found, q_max, bins)
-    # A wave vector that rounding put beside an edge belongs to the bin above it, and one at the last edge to the last.
-    sharp = edges * (1 - 1e-9)
-    sharp[-1] = edges[-1] * (1 + 2e-9)
-    for block in half_space(found, float(edges[-1])):
-        index = np.searchsorted(sharp, block.q, side="right") - 1
-        keep = (index >= 0) & (index < len(edges) - 1)
-        if not keep.all():
-            parts = {name: f[keep] for name, f in block.amplitude.items()}
-            block = Block(block.k[keep], block.q[keep], block.weight[keep], parts)
-            index = index[keep]
-        yield index, len(edges) - 1, block
+    edges = np.zeros(0)
+    for found in frames:
+        edges = edges if len(edges) else bin_edges(found, q_max, bins)
+        # A wave vector that rounding put beside an edge belongs to the bin above it, and one at the last edge to the
+        # last.
+        sharp = edges * (1 - 1e-9)
+        sharp[-1] = edges[-1] * (1 + 2e-9)
+        for block in half_space(found, float(edges[-1])):
+            index = np.searchsorted(sharp, block.q, side="right") - 1
+            keep = (index >= 0) & (index < len(edges) - 1)
+            if not keep.all():
+                parts = {name: f[keep] for name, f in block.amplitude.items()}
+                block = Block(block.k[keep], block.q[keep], block.weight[keep], parts)
+                index = index[keep]
+            yield index, len(edges) - 1, block
+
+
+def _same_particles(found: Scatterers | Iterable[Scatterers]) -> list[Scatterers]:
+    """Frames as a list.
+
+    Raises:
+        TrajectoryError: no frame, or numbers of particles that change.
+    """
+    frames = [found] if isinstance(found, Scatterers) else list(found)
+    if not frames or any(frame.counts != frames[0].counts for frame in frames):
+        raise TrajectoryError(
+            "an average needs at least one frame, and the same numbers of particles of the same species in all; got "
+            f"{'; '.join(str(frame.counts) for frame in frames) or 'none'}"
+        )
+    return frames
 
 
 class _Sums:
@@ -165,7 +183,7 @@ class _Sums:
         self.table: dict[object, NDArray[np.float64]] = {}
 
     def add(self, key: object, index: NDArray[np.intp], size: int, values: NDArray[np.float64]) -> None:
-        found = np.bincount(index, values, size)
+        found = np.asarray(np.bincount(index, values, size), float)
         self.table[key] = self.table[key] + found if key in self.table else found
 
     def means(self) -> tuple[NDArray[np.float64], NDArray[np.intp], dict[object, NDArray[np.float64]]]:
@@ -180,12 +198,12 @@ class _Sums:
 
 
 def structure_factors(
-    found: Scatterers, q_max: float, bins: int | ArrayLike | None = None
+    found: Scatterers | Iterable[Scatterers], q_max: float, bins: int | ArrayLike | None = None
 ) -> StructureFactors:
     """Partial structure factors of a periodic box, averaged over the directions of its wave vectors.
 
     Args:
-        found: particles in a periodic box.
+        found: particles in a periodic box, or several frames of them to average over.
         q_max: largest |q| [1 / length].
         bins: as in `bin_edges`.
 
@@ -198,9 +216,11 @@ def structure_factors(
     >>> found.q.round(3).tolist(), found.counts.tolist(), found.total.round(6).tolist()
     ([6.283, 8.886], [6, 12], [0.0, 2.0])
     """
-    pairs = list(combinations_with_replacement(found.groups, 2))
+    frames = _same_particles(found)
+    n = frames[0].counts
+    pairs = list(combinations_with_replacement(n, 2))
     sums = _Sums()
-    for index, size, block in _in_bins(found, q_max, bins):
+    for index, size, block in _in_bins(frames, q_max, bins):
         sums.add("count", index, size, block.weight)
         sums.add("q", index, size, block.weight * block.q)
         for a, b in pairs:
@@ -208,13 +228,15 @@ def structure_factors(
             cross += block.amplitude[a].imag * block.amplitude[b].imag
             sums.add((a, b), index, size, block.weight * cross)
     q, counts, mean = sums.means()
-    n = found.counts
     partial = {(a, b): mean[a, b] / math.sqrt(n[a] * n[b]) for a, b in pairs}
     return StructureFactors(q, counts, partial, n)
 
 
 def saxs(
-    found: Scatterers, q_max: float, bodies: Mapping[str, Body], bins: int | ArrayLike | None = None
+    found: Scatterers | Iterable[Scatterers],
+    q_max: float,
+    bodies: Mapping[str, Body],
+    bins: int | ArrayLike | None = None,
 ) -> Saxs:
     """Small-angle scattering of a periodic box.
 
@@ -223,7 +245,7 @@ def saxs(
     is (Kotlarchyk and Chen, J. Chem. Phys. 79, 2461 (1983), DOI 10.1063/1.446055). Without them it is zero.
 
     Args:
-        found: particles in a periodic box.
+        found: particles in a periodic box, or several frames of them to average over.
         q_max: largest |q| [1 / length].
         bodies: species → what it scatters, for every species.
         bins: as in `bin_edges`.
@@ -232,20 +254,23 @@ def saxs(
         PhysicsError: bodies that are not those of the species.
         TrajectoryError: as `structure_factors`.
     """
-    chosen = bodies_for(bodies, list(found.groups))
+    frames = _same_particles(found)
+    n = frames[0].counts
+    chosen = bodies_for(bodies, list(n))
     sums = _Sums()
-    for index, size, block in _in_bins(found, q_max, bins):
+    for index, size, block in _in_bins(frames, q_max, bins):
         sums.add("count", index, size, block.weight)
         sums.add("q", index, size, block.weight * block.q)
-        coherent, own, form = _intensity(found, chosen, block)
+        coherent, own, form = _intensity(n, chosen, block)
         sums.add("intensity", index, size, block.weight * (np.abs(coherent) ** 2 + own))
         sums.add("form", index, size, block.weight * form)
     q, counts, mean = sums.means()
-    return Saxs(q, counts, mean["intensity"] / found.n, mean["form"] / found.n, found.counts)
+    total = sum(n.values())
+    return Saxs(q, counts, mean["intensity"] / total, mean["form"] / total, n)
 
 
 def _intensity(
-    found: Scatterers, bodies: Mapping[str, Body], block: Block
+    counts: Mapping[str, int], bodies: Mapping[str, Body], block: Block
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64], NDArray[np.float64]]:
     """Coherent amplitude, what particles scatter on their own, and the sum of their form factors, each (M,)."""
     coherent = np.zeros(len(block.q), complex)
@@ -253,8 +278,8 @@ def _intensity(
     for name, body in bodies.items():
         mean, square = body.radial_moments(block.q) if body.isotropic else body.moments(block.k)
         coherent += mean * block.amplitude[name]
-        own += found.counts[name] * np.maximum(square - np.abs(mean) ** 2, 0.0)
-        form += found.counts[name] * square
+        own += counts[name] * np.maximum(square - np.abs(mean) ** 2, 0.0)
+        form += counts[name] * square
     return coherent, own, form
 
 
@@ -345,10 +370,10 @@ def saxs_free(found: Scatterers, q: ArrayLike, bodies: Mapping[str, Body]) -> Sa
         raise TrajectoryError("q is a list of finite numbers > 0 (1 / length unit of the positions)")
     totals = np.zeros((2, len(wave)))
     for index, weight, block in _shells(found, wave, max(body.radius for body in chosen.values())):
-        coherent, own, alone = _intensity(found, chosen, block)
+        coherent, own, alone = _intensity(found.counts, chosen, block)
         totals[0] += np.bincount(index, weight * (np.abs(coherent) ** 2 + own), len(wave))
         totals[1] += np.bincount(index, weight * alone, len(wave))
-    return Saxs(wave, np.zeros(len(wave), np.intp), *(totals / found.n), found.counts)
+    return Saxs(wave, np.zeros(len(wave), np.intp), totals[0] / found.n, totals[1] / found.n, found.counts)
 
 
 def _shells(
