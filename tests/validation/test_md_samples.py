@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.validation import md_samples
-from tests.validation.md_samples import CRYSTALS, LIQUIDS, Sample, sample
+from tests.validation.md_runs import Sample, from_sites
+from tests.validation.md_samples import CRYSTALS, LIQUIDS, sample
 
 #: Run always; the others are slow as a whole.
 QUICK = {
@@ -34,6 +36,18 @@ def _check_frame(found: Sample) -> None:
     assert abs(found.evidence.drift) < DRIFT
 
 
+def _nearest_sites(found: Sample) -> NDArray[np.intp]:
+    """Number of the site to which each particle that has one is nearest."""
+    from scipy.spatial import cKDTree
+
+    held = np.isfinite(found.sites[:, 0])
+    period, grains = found.box[:3], found.grains[held]
+    away = from_sites(found.box, found.positions[held], found.sites[held], grains)
+    # Twice, since a tiny negative number modulo the period is the period.
+    tree = cKDTree(found.sites[held] % period % period, boxsize=period)
+    return tree.query((found.sites[held] + away) % period % period)[1]
+
+
 @pytest.mark.parametrize("name", _all(LIQUIDS))
 def test_liquids_flow_without_order(name: str) -> None:
     found, recipe = sample(name), LIQUIDS[name]
@@ -56,18 +70,12 @@ def test_a_crystal_would_fail_as_a_liquid() -> None:
 
 @pytest.mark.parametrize("name", _all(CRYSTALS))
 def test_crystals_stay_on_their_sites(name: str) -> None:
-    from scipy.spatial import cKDTree
-
     found, recipe = sample(name), CRYSTALS[name]
     _check_frame(found)
     assert found.truth == recipe.phase
     assert set(found.labels) == {recipe.phase}
     # Each particle is nearest to the site on which it started: nothing diffuses, no species change places.
-    away = found.positions - found.sites
-    away -= found.box[:3] * np.round(away / found.box[:3])
-    inside = (found.sites + away - away.mean(axis=0)) % found.box[:3]
-    tree = cKDTree(found.sites % found.box[:3] % found.box[:3], boxsize=found.box[:3])
-    assert np.array_equal(tree.query(inside % found.box[:3])[1], np.arange(found.n))
+    assert np.array_equal(_nearest_sites(found), np.arange(found.n))
     # Bounded and stationary: a diffusing crystal doubles its square displacement.
     assert 0.93 < found.evidence.steadiness < 1.07
     shares = np.bincount(found.kinds) / found.n
