@@ -261,7 +261,7 @@ def saxs(
     for index, size, block in _in_bins(frames, q_max, bins):
         sums.add("count", index, size, block.weight)
         sums.add("q", index, size, block.weight * block.q)
-        coherent, own, form = _intensity(n, chosen, block)
+        coherent, own, form = block_intensity(n, chosen, block)
         sums.add("intensity", index, size, block.weight * (np.abs(coherent) ** 2 + own))
         sums.add("form", index, size, block.weight * form)
     q, counts, mean = sums.means()
@@ -269,7 +269,7 @@ def saxs(
     return Saxs(q, counts, mean["intensity"] / total, mean["form"] / total, n)
 
 
-def _intensity(
+def block_intensity(
     counts: Mapping[str, int], bodies: Mapping[str, Body], block: Block
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64], NDArray[np.float64]]:
     """Coherent amplitude, what particles scatter on their own, and the sum of their form factors, each (M,)."""
@@ -370,7 +370,7 @@ def saxs_free(found: Scatterers, q: ArrayLike, bodies: Mapping[str, Body]) -> Sa
         raise TrajectoryError("q is a list of finite numbers > 0 (1 / length unit of the positions)")
     totals = np.zeros((2, len(wave)))
     for index, weight, block in _shells(found, wave, max(body.radius for body in chosen.values())):
-        coherent, own, alone = _intensity(found.counts, chosen, block)
+        coherent, own, alone = block_intensity(found.counts, chosen, block)
         totals[0] += np.bincount(index, weight * (np.abs(coherent) ** 2 + own), len(wave))
         totals[1] += np.bincount(index, weight * alone, len(wave))
     return Saxs(wave, np.zeros(len(wave), np.intp), totals[0] / found.n, totals[1] / found.n, found.counts)
