@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from supercrystal import lattices
 from supercrystal.errors import TrajectoryError
+from supercrystal.structure import local_packing as module
 from supercrystal.structure.local_packing import describe_packing, local_packing, power_cells
 from supercrystal.structure.trajectory import Configuration, configuration
 from tests.lattice_samples import crystal
@@ -70,6 +71,21 @@ def test_a_tilted_cell_of_the_same_crystal_has_the_same_cells() -> None:
     np.testing.assert_allclose(tilted.reach, straight.reach, rtol=1e-7)
     # Faces that vanish in one computation and have no area in the other aside, they have as many.
     assert np.mean(tilted.faces == straight.faces) > 0.99
+
+
+def test_wide_gaps_of_a_tilted_box_are_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Cells at the surface extend half the gap, further than the first shell of images allows for.
+    box, x = crystal("sc", 125, 0.05, 1, gap=14.0)
+    tilted = np.array([*box[:3], 1.0, 2 / box[2], -1 / box[2]])
+    r = np.where(np.arange(len(x)) % 2, 0.5, 0.3)
+    found = power_cells(tilted, x, r)
+    assert found.volumes.sum() == pytest.approx(np.prod(box[:3]), rel=1e-9)
+    monkeypatch.setattr(module, "FIRST_SHELL", 9.0)
+    np.testing.assert_allclose(power_cells(tilted, x, r).volumes, found.volumes, rtol=1e-9)
+    monkeypatch.setattr(module, "FIRST_SHELL", 3.0)
+    monkeypatch.setattr(module, "MAX_IMAGES", 1)
+    with pytest.raises(TrajectoryError, match="instead of 1"):
+        power_cells(tilted, x, r)
 
 
 def test_perovskite_of_spheres_and_cubes_fits_only_into_radical_cells() -> None:
@@ -215,6 +231,6 @@ def test_sizes_are_needed_and_checked() -> None:
 
 
 def test_nothing_is_printed_by_the_library_that_draws_the_cells(capfd: pytest.CaptureFixture[str]) -> None:
-    box, x = crystal("fcc", 108, 0.0, 1)
-    power_cells(box, x, 0.5)
+    found = _perovskite(3)  # many cells of equal size meet in its corners, which Voro++ remarks on
+    power_cells(found.box, found.positions + 1, 1.0)
     assert capfd.readouterr() == ("", "")
