@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from supercrystal import lattices
 from supercrystal.engines import lammps as adapter
 from supercrystal.errors import TrajectoryError
-from supercrystal.structure import films
+from supercrystal.structure import films, monolayers
 from supercrystal.structure.trajectory import Configuration, configuration
 from tests.lattice_samples import crystal
 
@@ -76,7 +76,7 @@ def _disks(fraction: float, seed: int) -> tuple[NDArray, NDArray]:
 @pytest.mark.parametrize("noise", [0.0, 0.04, 0.08, 0.10])
 def test_lattices_are_told_with_heat_and_vacancies(kind: str, noise: float) -> None:
     for seed in range(3):
-        found = films.plane_order(*_sheet(kind, noise, seed))
+        found = monolayers.plane_order(*_sheet(kind, noise, seed))
         assert found.kind == kind
         mine, other = (found.psi6_averaged, found.psi4_averaged)[:: 1 if kind == "hexagonal" else -1]
         assert mine > other + 0.3
@@ -89,13 +89,13 @@ def test_lattices_are_told_with_heat_and_vacancies(kind: str, noise: float) -> N
     ("noise", "six", "four"), [(0.04, 0.95, 0.98), (0.08, 0.81, 0.88), (0.12, 0.64, 0.68), (0.20, 0.43, 0.45)]
 )
 def test_local_order_against_an_independent_computation(noise: float, six: float, four: float) -> None:
-    assert films.plane_order(*_sheet("hexagonal", noise, 1)).psi6_local == pytest.approx(six, abs=0.04)
-    assert films.plane_order(*_sheet("square", noise, 1)).psi4_local == pytest.approx(four, abs=0.04)
+    assert monolayers.plane_order(*_sheet("hexagonal", noise, 1)).psi6_local == pytest.approx(six, abs=0.04)
+    assert monolayers.plane_order(*_sheet("square", noise, 1)).psi4_local == pytest.approx(four, abs=0.04)
 
 
 @pytest.mark.parametrize("fraction", [0.30, 0.60, 0.70])
 def test_liquids_of_disks_are_disordered(fraction: float) -> None:
-    found = films.plane_order(*_disks(fraction, seed=5))
+    found = monolayers.plane_order(*_disks(fraction, seed=5))
     assert found.kind == "disordered"
     # Their |ψ₆| alone would not tell: it is above 0.4 where nothing is ordered.
     assert 0.35 < found.psi6_local < 0.66
@@ -103,14 +103,14 @@ def test_liquids_of_disks_are_disordered(fraction: float) -> None:
 
 
 def test_disks_beyond_freezing_are_hexagonal() -> None:
-    assert films.plane_order(*_disks(0.76, seed=5)).kind == "hexagonal"
+    assert monolayers.plane_order(*_disks(0.76, seed=5)).kind == "hexagonal"
 
 
 def test_points_without_any_order_are_disordered() -> None:
     rng = np.random.default_rng(2)
     kinds = [
-        films.plane_order([20, 20, 0, 0, 0, 0], np.c_[rng.uniform(-10, 10, (n, 2)), np.zeros(n)]).kind
-        for n in (films.FEWEST, 60, 100, 400) for _ in range(40)
+        monolayers.plane_order([20, 20, 0, 0, 0, 0], np.c_[rng.uniform(-10, 10, (n, 2)), np.zeros(n)]).kind
+        for n in (monolayers.FEWEST, 60, 100, 400) for _ in range(40)
     ]  # fmt: skip
     assert kinds.count("disordered") == len(kinds)
 
@@ -121,7 +121,7 @@ def test_two_grains_keep_their_local_order_and_lose_the_global_one() -> None:
     turned = x[~half][:, [1, 0, 2]] + [box[0] / 2, 0, 0]  # turned by 90°: ψ₆ changes sign
     turned = turned[turned[:, 0] < box[0]]
     both = np.concatenate([x[half], turned[turned[:, 1] < box[1]]])
-    found = films.plane_order([*box[:2], 0, 0, 0, 0], both)
+    found = monolayers.plane_order([*box[:2], 0, 0, 0, 0], both)
     assert found.psi6_averaged > 0.75
     assert found.psi6_overall < 0.5
 
@@ -129,14 +129,17 @@ def test_two_grains_keep_their_local_order_and_lose_the_global_one() -> None:
 @pytest.mark.parametrize("kind", ["hexagonal", "square"])
 def test_a_tilted_or_narrow_box_of_the_same_sheet_has_the_same_order(kind: str) -> None:
     box, x = _sheet(kind, 0.06, 1)
-    straight, tilted = films.plane_order(box, x), films.plane_order([*box[:3], box[0] / box[1], 0, 0], x)
+    straight, tilted = (
+        monolayers.plane_order(box, x),
+        monolayers.plane_order([*box[:3], box[0] / box[1], 0, 0], x),
+    )
     assert tilted.to_dict() == pytest.approx(straight.to_dict(), abs=1e-4)
     rng = np.random.default_rng(1)
     strip = np.c_[np.arange(60.0), rng.normal(0, 0.03, 60), np.zeros(60)]
     copies = np.concatenate([strip + np.array([0, k, 0]) for k in range(9)])
-    narrow = films.plane_order([60, 1, 0, 0, 0, 0], strip)
+    narrow = monolayers.plane_order([60, 1, 0, 0, 0, 0], strip)
     assert narrow.kind == "square"
-    wide = films.plane_order([60, 9, 0, 0, 0, 0], copies)
+    wide = monolayers.plane_order([60, 9, 0, 0, 0, 0], copies)
     assert narrow.psi4_averaged == pytest.approx(wide.psi4_averaged, abs=1e-5)
     assert narrow.psi6_local == pytest.approx(wide.psi6_local, abs=1e-5)
 
@@ -144,7 +147,7 @@ def test_a_tilted_or_narrow_box_of_the_same_sheet_has_the_same_order(kind: str) 
 def test_order_in_the_plane_does_not_see_heights() -> None:
     box, x = _sheet("square", 0.05, 1)
     rough = x + np.random.default_rng(1).normal(0, 0.2, x.shape) * [0, 0, 1]
-    assert films.plane_order([*box[:2], 50, 0, 0.2, 0.1], rough) == films.plane_order(box, x)
+    assert monolayers.plane_order([*box[:2], 50, 0, 0.2, 0.1], rough) == monolayers.plane_order(box, x)
 
 
 # Profiles
@@ -334,7 +337,7 @@ def test_two_particles_above_each_other_leave_a_layer_without_order() -> None:
     found = films.layers([*box[:2], 10, 0, 0, 0], x)
     assert found.layers[0].order is None
     with pytest.raises(TrajectoryError, match="same place seen along z"):
-        films.plane_order(box, x)
+        monolayers.plane_order(box, x)
 
 
 def test_two_dimensional_configurations_have_order_and_no_profile() -> None:
@@ -357,7 +360,7 @@ def test_few_particles_have_a_profile_but_neither_order_nor_layers() -> None:
     assert one.layers is not None
     assert one.profile.density.sum() * 120 * 0.3 == pytest.approx(1)
     assert one.layers.layers == ()
-    few = films.plane_order(CUBE, np.random.default_rng(1).uniform(-5, 5, (films.FEWEST - 1, 3)))
+    few = monolayers.plane_order(CUBE, np.random.default_rng(1).uniform(-5, 5, (monolayers.FEWEST - 1, 3)))
     assert few.kind == "too few"
     assert few.to_dict()["psi6_local"] is None
     assert (
@@ -380,7 +383,7 @@ def test_few_particles_have_a_profile_but_neither_order_nor_layers() -> None:
     ],
 )
 def test_what_is_no_film_is_refused(box: list[float], x: NDArray, message: str) -> None:
-    for function in (films.open_film, films.profile, films.layers, films.plane_order):
+    for function in (films.open_film, films.profile, films.layers, monolayers.plane_order):
         with pytest.raises(TrajectoryError, match=message):
             function(box, x)
 
@@ -398,4 +401,4 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(TrajectoryError, match="half of the particles are within 0"):
         films.layers(CUBE, np.repeat(x, 2, axis=0))
     with pytest.raises(TrajectoryError, match="same unit"):
-        films.plane_order([0.01, 1000, 0, 0, 0, 0], x)
+        monolayers.plane_order([0.01, 1000, 0, 0, 0, 0], x)

@@ -180,7 +180,7 @@ def _checked(
     if np.any(values[:3] == 0):
         raise TrajectoryError(
             f"the box {values.tolist()} is flat: local packing is of volumes. For a two-dimensional system take the "
-            "areal density and order from supercrystal.structure.films"
+            "areal density and order from supercrystal.structure.monolayers"
         )
     if x.ndim != 2 or x.shape[1] != 3 or not len(x):
         raise TrajectoryError(f"positions must have the shape (N, 3) with N ≥ 1; got {x.shape}")
