@@ -39,6 +39,13 @@ _CENTRING = {
     "F": ((0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)),
 }
 
+#: Shortest lattice vectors of each centring, in conventional cells.
+_PRIMITIVE = {
+    "P": np.eye(3),
+    "I": np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]]),
+    "F": np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]),
+}
+
 #: Distances of one shell of neighbours agree to this relative precision.
 _SAME_DISTANCE = 1e-7
 
@@ -57,6 +64,7 @@ class Prototype:
         species: species of each site label.
         offset: (N, 3) fractional coordinates at zero free coordinates.
         slopes: free coordinate → (N, 3) change of the fractional coordinates with it.
+        centring: ``"P"``, ``"I"`` or ``"F"``.
         reference: constants, at a = 1, of the cell by which structure analysis recognises the phase; None for a phase
             that is not recognised.
     """
@@ -70,6 +78,7 @@ class Prototype:
     species: Mapping[str, str]
     offset: NDArray[np.float64]
     slopes: Mapping[str, NDArray[np.float64]]
+    centring: str = "P"
     reference: Mapping[str, float] | None = None
 
     @property
@@ -136,6 +145,7 @@ def _read(name: str, entry: Mapping[str, Any]) -> Prototype:
         species={label: site["species"] for label, site in entry["sites"].items()},
         offset=table[""] + shifts,
         slopes={key: table[key] for key in free},
+        centring=entry.get("centring", "P"),
         reference=None if "reference" not in entry else {"a": 1.0, **entry["reference"]},
     )
 
@@ -227,6 +237,46 @@ def fractional(phase: str, constants: Mapping[str, ArrayLike]) -> NDArray[np.flo
     sites = sites % 1.0
     # A coordinate that rounding left just below a cell edge belongs on the edge.
     return np.where(sites > 1 - 1e-12, 0.0, sites)
+
+
+@dataclass(frozen=True)
+class PrimitiveCell:
+    """The smallest cell that repeats.
+
+    Args:
+        vectors: (3, 3) rows [length].
+        sites: (n, 3) fractional coordinates in `vectors`.
+        labels: site label of each site.
+        slopes: free coordinate → (n, 3) change of `sites` with it.
+        conventional: (3, 3) whole numbers; the conventional cell is ``conventional @ vectors``.
+    """
+
+    vectors: NDArray[np.float64]
+    sites: NDArray[np.float64]
+    labels: tuple[str, ...]
+    slopes: Mapping[str, NDArray[np.float64]]
+    conventional: NDArray[np.float64]
+
+
+def primitive(phase: str, constants: Mapping[str, float]) -> PrimitiveCell:
+    """Return the primitive cell of a phase; arguments and errors as `volume`, with numbers as constants.
+
+    >>> cell = primitive("NaCl", {"a": 2.0})
+    >>> cell.labels, round(abs(float(np.linalg.det(cell.vectors))), 12)
+    (('A', 'B'), 2.0)
+    """
+    kind = prototype(phase)
+    small = _PRIMITIVE[kind.centring]
+    inverse = np.linalg.inv(small)
+    # Centring repeats each site next to itself: one of each run is kept.
+    keep = slice(None, None, len(_CENTRING[kind.centring]))
+    return PrimitiveCell(
+        vectors=small @ vectors(phase, constants),
+        sites=(fractional(phase, constants)[keep] @ inverse) % 1.0,
+        labels=kind.labels[keep],
+        slopes={key: slope[keep] @ inverse for key, slope in kind.slopes.items()},
+        conventional=np.rint(inverse),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,487 @@
+"""Grains: connected particles of one label, confirmed or refused by laying the lattice over them.
+
+A label says what a particle's surroundings look like; a grain says that one lattice runs through many of them. Of each
+connected cluster of a label, the candidate lattices that the labels consider are registered from several seeds, the best
+is grown over the whole cluster, and the gate decides (`Gate`). What an accepted lattice does not explain is looked at
+again, so a cluster that is several grains becomes several grains.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supercrystal import lattices
+from supercrystal.structure.labels import phases
+from supercrystal.structure.registration import (
+    START,
+    STRAIN,
+    Assignment,
+    Lattice,
+    Quality,
+    grow,
+    judge,
+    register,
+    template,
+)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a grain must satisfy to be named; anything short of it is `disordered`.
+
+    Args:
+        hosts: least hosts that carry the label.
+        sites: least sites inside the lattice.
+        score: least score, the harmonic mean of site recall and particle precision.
+        margin: least lead over any other candidate on the same particles [nat for each particle].
+        strain: largest principal strain, volume aside.
+        stoichiometry: largest deviation of the share of hosts among the particles inside, over the smaller of the shares
+            of hosts and guests; three times the error of counting is allowed on top.
+    """
+
+    hosts: int = 8
+    sites: int = 40
+    score: float = 0.90
+    margin: float = 0.30
+    strain: float = STRAIN
+    stoichiometry: float = 0.20
+
+
+GATE = Gate()
+#: Particles of one neighbourhood that is registered: this many hosts, but within these numbers of particles.
+HOSTS, LEAST, MOST = 40, 160, 600
+#: Seeds of a cluster, the pool they are chosen from, and candidates of a cluster besides its own label.
+SEEDS, POOL, CANDIDATES = 6, 200, 3
+#: A particle with the label of another phase belongs to a grain if this share of the host sites around it is occupied.
+#: A twin plane of fcc has 0.67.
+DEEP = 0.8
+#: A particle on a site belongs to a grain if more than this share is occupied. The sites of the empty layer above a flat
+#: surface have at most 0.33.
+EDGE = 0.36
+#: Hosts are connected up to this multiple of the mean distance of six neighbours; other particles go with them.
+CONNECTED = 1.4
+
+
+@dataclass(frozen=True)
+class Grain:
+    """A crystal whose lattice was confirmed.
+
+    Args:
+        phase: name of the catalogue.
+        members: indices of its particles.
+        shared: indices of particles that are on its sites, but carry the label of another phase and are not deep inside:
+            theirs if nothing else is confirmed there.
+        lattice: the lattice, origin and vectors in the frame of the file.
+        quality: how well it fits, arrays left out.
+        cell: (3, 3) conventional cell as rows [length].
+        cell_error: (3, 3) standard error of each component.
+        runner_up: the best other candidate, empty if it is disorder, and by how much it is less likely, in units of
+            `registration.Quality.evidence` for each particle.
+        occupancy: site label → role or species → number, ``"empty"`` included.
+        species: what the lattice was laid over: ``"all"`` particles, or hosts alone (`sublattice`).
+        sublattice: whether the other particles were left out because they are on no lattice.
+    """
+
+    phase: str
+    members: NDArray[np.intp]
+    shared: NDArray[np.intp]
+    lattice: Lattice
+    quality: dict[str, float]
+    cell: NDArray[np.float64]
+    cell_error: NDArray[np.float64]
+    runner_up: tuple[str, float]
+    strain: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    occupancy: dict[str, dict[str, int]] = field(default_factory=dict)
+    antisites: float = math.nan
+    sublattice: bool = False
+
+    @property
+    def n(self) -> int:
+        """Number of particles."""
+        return len(self.members)
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particles that grains are looked for in.
+
+    Args:
+        box: freud box, periodic.
+        x: (N, 3) wrapped.
+        host: (N,) whether a particle is a host.
+        kind: (N,) species index, for occupancies.
+        species: names.
+        label: (N,) phase by order parameters, an index of `labels.phases`.
+    """
+
+    box: Any
+    x: NDArray[np.float64]
+    host: NDArray[np.bool_]
+    kind: NDArray[np.intp]
+    species: Sequence[str]
+    label: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    """Connected hosts and all particles near them, unwrapped: indices, positions, roles, and which carry the label."""
+
+    index: NDArray[np.intp]
+    x: NDArray[np.float64]
+    host: NDArray[np.bool_]
+    labelled: NDArray[np.bool_]
+
+
+def clusters(
+    found: Particles, chosen: NDArray[np.bool_], least: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """Connected clusters of chosen particles: indices and unwrapped positions, largest first.
+
+    Args:
+        found: the particles.
+        chosen: (N,) those to connect.
+        least: smallest cluster.
+    """
+    import freud
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+    index = np.flatnonzero(chosen)
+    if len(index) < max(least, 2):
+        return []
+    x = found.x[index]
+    query = freud.locality.AABBQuery(found.box, x)
+    count = min(14, len(x) - 1)
+    bonds = query.query(x, {"num_neighbors": count, "exclude_ii": True}).toNeighborList(sort_by_distance=True)
+    distance = np.asarray(bonds.distances, float)
+    # Clusters have their own spacing: a bond belongs to both ends' idea of near.
+    near = distance.reshape(-1, count)[:, : min(6, count)].mean(axis=1)
+    i, j = np.asarray(bonds.query_point_indices, np.intp), np.asarray(bonds.point_indices, np.intp)
+    kept = distance <= CONNECTED * np.minimum(near[i], near[j])
+    i, j = i[kept], j[kept]
+    graph = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(len(x), len(x))).tocsr()
+    count, component = connected_components(graph, directed=False)
+    sizes = np.bincount(component, minlength=count)
+    vectors = np.asarray(bonds.vectors, float)[kept]
+    key = np.concatenate([i * len(x) + j, j * len(x) + i])
+    order = np.argsort(key)
+    key, step = key[order], np.concatenate([vectors, -vectors])[order]
+    result = []
+    for c in np.argsort(-sizes, kind="stable"):
+        if sizes[c] < least:
+            break
+        members = np.flatnonzero(component == c)
+        root = int(members[np.argmin(near[members])])
+        visit, before = breadth_first_order(graph, root, directed=False)
+        source = before[visit[1:]].astype(np.intp)
+        moved = step[np.searchsorted(key, source * len(x) + visit[1:])]
+        place = np.empty(len(x), np.intp)
+        place[visit] = np.arange(len(visit))
+        parent = place[source]
+        generation = np.zeros(len(visit), np.intp)
+        for k, p in enumerate(parent.tolist(), start=1):
+            generation[k] = generation[p] + 1
+        # Breadth first, whole generations are placed at once, each next to the one before.
+        u = np.zeros((len(visit), 3))
+        edges = np.searchsorted(generation, np.arange(1, generation[-1] + 2))
+        for first, last in zip(edges[:-1], edges[1:], strict=True):
+            u[first:last] = u[parent[first - 1 : last - 1]] + moved[first - 1 : last - 1]
+        result.append((index[visit], u + x[root]))
+    return result
+
+
+def _surrounded(found: Particles, hosts: NDArray[np.intp], u: NDArray[np.float64], all_: bool) -> _Cluster:
+    """A cluster of hosts together with all other particles that are near one of them."""
+    import freud
+
+    others = np.ones(len(found.x), bool)
+    others[hosts] = False
+    if not all_:
+        others &= found.host
+    rest = np.flatnonzero(others)
+    labelled = np.ones(len(hosts), bool)
+    if not len(rest):
+        return _Cluster(hosts, u, np.ones(len(hosts), bool), labelled)
+    query = freud.locality.AABBQuery(found.box, found.x[hosts])
+    spacing = _spacing(u)
+    bonds = query.query(found.x[rest], {"num_neighbors": 1, "r_max": 2.0 * spacing}).toNeighborList()
+    mine, near = np.asarray(bonds.query_point_indices, np.intp), np.asarray(bonds.point_indices, np.intp)
+    x = u[near] - np.asarray(bonds.vectors, float)
+    index = np.concatenate([hosts, rest[mine]])
+    return _Cluster(
+        index,
+        np.concatenate([u, x]),
+        found.host[index],
+        np.concatenate([labelled, np.zeros(len(mine), bool)]),
+    )
+
+
+def _spacing(u: NDArray[np.float64]) -> float:
+    """Rough distance of neighbours: the median distance to the six nearest, of at most a few hundred particles."""
+    from scipy.spatial import cKDTree
+
+    some = u[:: max(1, len(u) // 300)]
+    distance = cKDTree(u).query(some, k=min(7, len(u)))[0]
+    return float(np.median(distance[:, 1:]))
+
+
+def _seeds(cluster: _Cluster, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Labelled hosts deep inside and far from each other, as places in the cluster."""
+    from scipy.spatial import cKDTree
+
+    places = np.flatnonzero(cluster.labelled & cluster.host)
+    u = cluster.x[places]
+    pool = rng.permutation(len(u))[:POOL]
+    tree = cKDTree(u)
+    spacing = _spacing(u)
+    depth = np.array([len(near) for near in tree.query_ball_point(u[pool], 2.2 * spacing)])
+    pool = pool[np.argsort(-depth, kind="stable")][: max(SEEDS, len(pool) // 3)]
+    chosen = [int(pool[0])]
+    gap = np.linalg.norm(u[pool] - u[chosen[0]], axis=1)
+    while len(chosen) < min(SEEDS, len(pool)):
+        chosen.append(int(pool[int(np.argmax(gap))]))
+        gap = np.minimum(gap, np.linalg.norm(u[pool] - u[chosen[-1]], axis=1))
+    return places[chosen]
+
+
+def _neighbourhood(
+    cluster: _Cluster, tree: Any, seed: int, phase: str, all_: bool
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    share = float(np.mean(template(phase).host)) if all_ else 1.0
+    count = min(int(np.clip(HOSTS / share, LEAST, MOST)), len(cluster.x))
+    near = tree.query(cluster.x[seed], k=count)[1]
+    return cluster.x[near] - cluster.x[seed], cluster.host[near]
+
+
+def _best(
+    cluster: _Cluster, candidates: Sequence[str], rng: np.random.Generator, all_: bool
+) -> tuple[int, Lattice] | None:
+    """Seed and lattice of the best local fit over all candidates and seeds."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(cluster.x)
+    best: tuple[float, int, Lattice] | None = None
+    for seed in _seeds(cluster, rng):
+        for phase in candidates:
+            x, hosts = _neighbourhood(cluster, tree, int(seed), phase, all_)
+            fit = register(phase, x, hosts)
+            if fit is None:
+                continue
+            lattice, quality = fit
+            worth = quality.evidence() / len(x)
+            if best is None or worth > best[0]:
+                best = worth, int(seed), lattice
+    return None if best is None or best[0] <= 0 else best[1:]
+
+
+def _competitor(
+    cluster: _Cluster, seed: int, winner: str, candidates: Sequence[str], all_: bool
+) -> tuple[str, float]:
+    """The best other candidate around a seed, and how far the winner leads it [nat for each particle]."""
+    from scipy.spatial import cKDTree
+
+    x, hosts = _neighbourhood(cluster, cKDTree(cluster.x), seed, winner, all_)
+    own = register(winner, x, hosts)
+    if own is None:
+        return "", 0.0
+    chosen = own[1].inside
+    second = ("", own[1].evidence(chosen) / max(int(chosen.sum()), 1))
+    for phase in candidates:
+        if phase == winner:
+            continue
+        fit = register(phase, x, hosts)
+        if fit is None:
+            continue
+        lead = (own[1].evidence(chosen) - fit[1].evidence(chosen)) / max(int(chosen.sum()), 1)
+        if lead < second[1]:
+            second = phase, lead
+    return second
+
+
+def extract(
+    found: Particles,
+    hosts: NDArray[np.intp],
+    u: NDArray[np.float64],
+    candidates: Sequence[str],
+    *,
+    all_: bool = True,
+    gate: Gate = GATE,
+) -> tuple[Grain | None, str]:
+    """Confirm one grain in a cluster of hosts.
+
+    Args:
+        found: all particles.
+        hosts: indices of connected hosts that carry a label.
+        u: (len(hosts), 3) their unwrapped positions.
+        candidates: phases to try, the label's own first.
+        all_: whether guests count; otherwise the hosts' sublattice alone is looked at.
+        gate: what to ask.
+
+    Returns:
+        The grain, or None, and the reason for refusing it, which is empty where the cluster is too small to tell.
+    """
+    rng = np.random.default_rng(len(hosts))
+    cluster = _surrounded(found, hosts, u, all_)
+    best = _best(cluster, candidates, rng, all_)
+    if best is None:
+        return None, "no candidate lattice fits" if len(cluster.x) >= 3 * gate.sites else ""
+    seed, local = best
+    phase = local.template.phase
+    x = cluster.x - cluster.x[seed]
+    lattice = grow(local, x, cluster.host, START * local.scale * 1.5)
+    if lattice is None:
+        return None, f"{phase} does not extend beyond its seed"
+    quality = judge(lattice, x, cluster.host)
+    if quality.sites < gate.sites and len(cluster.x) < 3 * gate.sites:
+        return None, ""
+    rotation, strain = lattice.deformation
+    second = _competitor(cluster, seed, phase, candidates, all_)
+    reason = _refused(lattice, quality, strain, second, cluster.host, gate)
+    if reason:
+        return None, f"{phase}: {reason}"
+    label = found.label[cluster.index]
+    own = label == phases().index(phase)
+    on = quality.matched & ((quality.depth > EDGE) | own)
+    members = on & (own | (label == 0) | (quality.depth >= DEEP))
+    assigned = lattice.assign(x)
+    cell, error = _cell(lattice, x, assigned, quality.right & quality.inside)
+    occupancy, antisites = _occupancy(found, cluster, lattice, assigned, quality)
+    moved = Lattice(
+        lattice.template, lattice.origin + cluster.x[seed], lattice.vectors, lattice.sites, lattice.shortest
+    )
+    return (
+        Grain(
+            phase=phase,
+            members=cluster.index[members],
+            shared=cluster.index[on & ~members],
+            lattice=moved,
+            quality={
+                "score": quality.score,
+                "recall": quality.recall,
+                "precision": quality.precision,
+                "sites": quality.sites,
+                "empty": quality.empty,
+                "rms": quality.rms,
+                "noise": quality.rms / lattice.shortest,
+            },
+            cell=cell,
+            cell_error=error,
+            runner_up=second,
+            strain=strain,
+            rotation=rotation,
+            occupancy=occupancy,
+            antisites=antisites,
+            sublattice=not all_,
+        ),
+        "",
+    )
+
+
+def _refused(
+    lattice: Lattice,
+    quality: Quality,
+    strain: NDArray[np.float64],
+    second: tuple[str, float],
+    hosts: NDArray[np.bool_],
+    gate: Gate,
+) -> str:
+    """Why a lattice is not accepted, or an empty text."""
+    if quality.sites < gate.sites:
+        return f"{quality.sites} sites inside, {gate.sites} are needed"
+    if quality.score < gate.score:
+        return f"score {quality.score:.2f}, {gate.score} is needed"
+    if np.abs(strain).max() > gate.strain:
+        return f"strain {np.abs(strain).max():.2f}, {gate.strain} is allowed"
+    if second[1] < gate.margin:
+        return f"leads {second[0] or 'disorder'} by {second[1]:.2f} nat for each particle, {gate.margin} are needed"
+    there = hosts[quality.inside]
+    found, ideal = float(np.mean(there)), quality.ideal
+    # Few particles may be off by chance.
+    allowed = gate.stoichiometry * min(ideal, 1 - ideal) + 3 * math.sqrt(ideal * (1 - ideal) / len(there))
+    if abs(found - ideal) > allowed:
+        return f"{found:.2f} of its particles are hosts, of its sites {ideal:.2f}"
+    return ""
+
+
+def _cell(
+    lattice: Lattice, x: NDArray[np.float64], found: Assignment, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Conventional cell by least squares over a grain, with standard errors by leaving out blocks of space.
+
+    Displacements of neighbours are correlated, so errors come from blocks and not from single particles.
+    """
+    where = found.cell[chosen] + lattice.sites[found.site[chosen]]
+    at = x[chosen]
+    design = np.column_stack([where, np.ones(len(at))])
+    cuts = 3 if len(at) >= 2000 else 2
+    block = np.zeros(len(at), np.intp)
+    for axis in range(3):
+        edges = np.quantile(at[:, axis], np.linspace(0, 1, cuts + 1)[1:-1])
+        block = block * cuts + np.searchsorted(edges, at[:, axis])
+    square = np.zeros((cuts**3, 4, 4))
+    cross = np.zeros((cuts**3, 4, 3))
+    for b in range(cuts**3):
+        rows = block == b
+        square[b], cross[b] = design[rows].T @ design[rows], design[rows].T @ at[rows]
+    whole = lattice.template.conventional @ np.linalg.solve(square.sum(axis=0), cross.sum(axis=0))[:3]
+    left = np.array(
+        [
+            lattice.template.conventional @ np.linalg.solve(square.sum(axis=0) - a, cross.sum(axis=0) - b)[:3]
+            for a, b in zip(square, cross, strict=True)
+            if a[3, 3] > 0
+        ]
+    )
+    spread = np.sqrt((len(left) - 1) / len(left) * np.sum((left - left.mean(axis=0)) ** 2, axis=0))
+    return whole, spread
+
+
+def _occupancy(
+    found: Particles, cluster: _Cluster, lattice: Lattice, assigned: Assignment, quality: Quality
+) -> tuple[dict[str, dict[str, int]], float]:
+    """Species on each kind of site, and the share of particles that are not of the species most common there."""
+    kinds = found.kind[cluster.index]
+    on = quality.matched & quality.inside
+    labels = np.array(lattice.template.labels)[assigned.site]
+    table: dict[str, dict[str, int]] = {}
+    wrong = 0
+    for label in dict.fromkeys(lattice.template.labels):
+        here = on & (labels == label)
+        counts = np.bincount(kinds[here], minlength=len(found.species))
+        table[label] = {name: int(n) for name, n in zip(found.species, counts, strict=True) if n}
+        wrong += int(counts.sum() - counts.max(initial=0))
+    return table, wrong / max(int(on.sum()), 1)
+
+
+def candidates_for(
+    own: str, log_probability: NDArray[np.float32], names: Sequence[str], allowed: Sequence[str]
+) -> list[str]:
+    """Phases to register on particles: their label's own, and those that the labels find next probable.
+
+    Args:
+        own: the label.
+        log_probability: (n, len(names)) of the particles.
+        names: phases of the columns.
+        allowed: phases that may be tried.
+    """
+    mean = np.maximum(log_probability, -50).mean(axis=0)
+    order = [names[k] for k in np.argsort(-mean) if names[k] in allowed and names[k] != own]
+    return [own, *order[:CANDIDATES]]
+
+
+def angles(cell: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lengths (3,) and angles α, β, γ (3,) [degree] of a cell given as rows."""
+    lengths = np.linalg.norm(cell, axis=1)
+    cosines = [cell[i] @ cell[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    return lengths, np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+
+
+def species_of(phase: str) -> int:
+    """Roles that a phase has: 1 or 2."""
+    return 1 if lattices.prototype(phase).one_component else 2
