@@ -41,12 +41,14 @@ class StructureFactors:
     Args:
         q: (M,) mean |q| of the wave vectors in each bin, increasing [1 / length].
         counts: (M,) wave vectors in each bin (±k both counted); 0 throughout in free space, where the average is exact.
+        centre: (M,) mean |q| of each bin weighted by |Σ_s F_s|²: where in the bin a peak is, exact for a single one.
         partial: (a, b) with a before b in the order of the species → (M,) S_ab, Ashcroft–Langreth [-].
         particles: species → N_s.
     """
 
     q: NDArray[np.float64]
     counts: NDArray[np.intp]
+    centre: NDArray[np.float64]
     partial: Mapping[tuple[str, str], NDArray[np.float64]]
     particles: Mapping[str, int]
 
@@ -227,9 +229,15 @@ def structure_factors(
             cross = block.amplitude[a].real * block.amplitude[b].real
             cross += block.amplitude[a].imag * block.amplitude[b].imag
             sums.add((a, b), index, size, block.weight * cross)
+        total = block.weight * np.abs(sum(block.amplitude.values())) ** 2
+        sums.add("total", index, size, total)
+        sums.add("centre", index, size, total * block.q)
     q, counts, mean = sums.means()
+    # A bin in which nothing scatters has its peak nowhere.
+    dark = mean["total"] <= 1e-12 * sum(n.values())
+    centre = np.where(dark, q, mean["centre"] / np.where(dark, 1.0, mean["total"]))
     partial = {(a, b): mean[a, b] / math.sqrt(n[a] * n[b]) for a, b in pairs}
-    return StructureFactors(q, counts, partial, n)
+    return StructureFactors(q, counts, centre, partial, n)
 
 
 def saxs(
@@ -338,9 +346,16 @@ def debye(found: Scatterers, q: ArrayLike) -> StructureFactors:
             histogram += np.bincount(low, 1 - (place - low), size)
             histogram += np.bincount(low + 1, place - low, size)
         filled = np.flatnonzero(histogram)
-        values = np.array([np.sinc(w * width / math.pi * filled) @ histogram[filled] for w in wave])
+        # Σ sin(qr)/qr of the distances is a sum of exp(iqr) along a line; at r = 0 the term is 1.
+        r = filled * width
+        line = np.stack([r, np.zeros_like(r), np.zeros_like(r)], axis=-1)
+        along = np.stack([wave, np.zeros_like(wave), np.zeros_like(wave)], axis=-1)
+        strength = np.divide(histogram[filled], r, out=np.zeros_like(r), where=r > 0)
+        values = (
+            histogram[0] + amplitudes_at(line, along, strength).imag / wave if len(r) else np.zeros(len(wave))
+        )
         partial[a, b] = values / math.sqrt(len(first) * len(second)) + (a == b)
-    return StructureFactors(wave, np.zeros(len(wave), np.intp), partial, found.counts)
+    return StructureFactors(wave, np.zeros(len(wave), np.intp), wave, partial, found.counts)
 
 
 def saxs_free(found: Scatterers, q: ArrayLike, bodies: Mapping[str, Body]) -> Saxs:
