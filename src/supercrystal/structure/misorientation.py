@@ -270,7 +270,7 @@ def matrix(grains: Sequence[Grain]) -> NDArray[np.float64]:
     systems = np.array([lattices.prototype(grain.phase).system for grain in grains])
     for system in np.unique(systems):
         alike = np.flatnonzero(systems == system)
-        turns = np.array([grains[k].rotation for k in alike])
+        turns = np.array([grains[int(k)].rotation for k in alike])
         found[np.ix_(alike, alike)] = disorientation(turns[:, None], turns[None], str(system))
     return found
 
