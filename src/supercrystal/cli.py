@@ -6,16 +6,12 @@ Results go to stdout, messages to stderr. Exit codes: 0 done, 1 the run or analy
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from supercrystal import __version__
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class _Group(click.Group):
@@ -54,20 +50,18 @@ class _Group(click.Group):
 
 
 #: Commands that live in another module: name → (module, attribute).
-_ELSEWHERE = {"predict": ("supercrystal.cli_predict", "predict")}
+_ELSEWHERE = {
+    "describe": ("supercrystal.cli_structure", "describe"),
+    "identify": ("supercrystal.cli_structure", "identify"),
+    "predict": ("supercrystal.cli_predict", "predict"),
+    "scatter": ("supercrystal.cli_scatter", "scatter"),
+}
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="supercrystal")
 def main() -> None:
     """Self-assembly of ligand-capped nanocrystals: simulate, identify, compare with packing models."""
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Without a terminal rich would wrap at 80 columns and break tables that a script or a log keeps.
-    return Console(width=None if sys.stdout.isatty() else 110)
 
 
 def _print_json(content: Any) -> None:
@@ -107,29 +101,10 @@ def run(
     if as_json:
         _print_json(result)
     else:
-        from supercrystal.report.terminal import result_table
+        from supercrystal.report.terminal import console, result_table
 
-        _console().print(result_table(result))
+        console().print(result_table(result))
         click.echo(f"report: {out / 'report.html'}")
-
-
-@main.command()
-@click.argument("trajectory", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--frame", type=int, default=-1, show_default=True, help="Frame to label; negative ones from the end."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def identify(trajectory: Path, frame: int, as_json: bool) -> None:
-    """Name the phase of every nanocrystal in one frame of a GSD TRAJECTORY."""
-    from supercrystal.structure.identify import identify as identify_file
-
-    found = identify_file(trajectory, frame).to_dict()
-    if as_json:
-        _print_json(found)
-    else:
-        from supercrystal.report.terminal import identification_table
-
-        _console().print(identification_table(found))
 
 
 @main.command()
@@ -142,8 +117,8 @@ def doctor(as_json: bool) -> None:
     if as_json:
         _print_json(found)
     else:
-        from supercrystal.report.terminal import doctor_table
+        from supercrystal.report.terminal import console, doctor_table
 
-        _console().print(doctor_table(found))
+        console().print(doctor_table(found))
     if found["auto"] is None:
         raise SystemExit(1)

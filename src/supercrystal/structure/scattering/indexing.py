@@ -275,6 +275,17 @@ def _lines(
     return order, np.asarray(hkl[first[chosen]], np.intp), summed[chosen], counts
 
 
+def line_positions(phase: str, constants: Mapping[str, float]) -> NDArray[np.float64]:
+    """|k| of the lines of a phase that its extinctions allow, increasing [1 / length].
+
+    >>> a = 2 * math.pi
+    >>> (line_positions("fcc", {"a": a})[:5] ** 2).round(6).tolist()
+    [3.0, 4.0, 8.0, 11.0, 12.0]
+    """
+    hkl = _lines(lattices.prototype(phase).name)[1]
+    return np.sort(np.linalg.norm(hkl @ reciprocal(lattices.vectors(phase, constants)), axis=1))
+
+
 class _Matcher:
     """Measured profiles, √I at q, each with the amplitudes of its scatterers at the same q."""
 

@@ -117,7 +117,7 @@ def pattern(
     else:
         image = _through_aperture(found, chosen, q, axes)
     spots = (
-        _maxima(q, image) if lattice is None else _spots(found, chosen, hkl, hkl @ reciprocal(lattice), axes)
+        maxima(q, image) if lattice is None else _spots(found, chosen, hkl, hkl @ reciprocal(lattice), axes)
     )
     spots.sort(key=lambda spot: (-round(spot.intensity, 9), *(-i for i in spot.hkl or ())))
     return Pattern(q, image, axes, tuple(spots))
@@ -237,7 +237,7 @@ def _spots(
     ]
 
 
-def _maxima(q: NDArray[np.float64], image: NDArray[np.float64]) -> list[Spot]:
+def maxima(q: NDArray[np.float64], image: NDArray[np.float64]) -> list[Spot]:
     """Local maxima away from the direct beam, where no cell is known."""
     from scipy.ndimage import maximum_filter
 
