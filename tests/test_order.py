@@ -7,7 +7,15 @@ import pytest
 
 from supercrystal.errors import TrajectoryError
 from supercrystal.structure import order
+from supercrystal.structure.descriptors import describe, names
+from supercrystal.structure.sample import sample
 from tests.lattice_samples import crystal
+
+
+def descriptors(box: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+    found = sample(box, x)
+    values = describe(found, np.ones(found.n, bool), None, "one").values("one")
+    return dict(zip(names("one"), values.T, strict=True))
 
 
 @pytest.mark.parametrize("name", ["fcc", "hcp", "bcc", "sc"])
@@ -28,10 +36,10 @@ def test_perfect_crystals_are_all_named_and_have_no_surface(name: str) -> None:
 )
 def test_order_parameters_of_ideal_lattices(name: str, q6: float, w4: float, w6: float) -> None:
     box, x = crystal(name, 500, 0.0, seed=1)
-    found = order.order_parameters(box, x)
-    np.testing.assert_allclose(found.q6, q6, atol=2e-4)
-    np.testing.assert_allclose(found.w4, w4, atol=2e-4)
-    np.testing.assert_allclose(found.w6, w6, atol=2e-4)
+    found = descriptors(box, x)
+    np.testing.assert_allclose(found["q6(12)"], q6, atol=2e-4)
+    np.testing.assert_allclose(found["w4(12)"], w4, atol=2e-4)
+    np.testing.assert_allclose(found["w6(12)"], w6, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["fcc111", "hcp", "bcc", "sc"])
@@ -64,9 +72,9 @@ def test_a_box_a_few_particles_wide_equals_a_block_of_its_copies(name: str) -> N
     box, x = crystal(name, 30, 0.03, seed=1)
     copies = [x + box[:3] * (np.array(shift) - 1) for shift in np.ndindex(3, 3, 3)]
     block = box * [3, 3, 3, 1, 1, 1]
-    one = order.order_parameters(box, x)
-    many = order.order_parameters(block, np.concatenate(copies))
-    np.testing.assert_allclose(one.q6, many.q6[13 * len(x) : 14 * len(x)], atol=1e-5)
+    one, many = descriptors(box, x), descriptors(block, np.concatenate(copies))
+    for name_, values in one.items():
+        np.testing.assert_allclose(values, many[name_][13 * len(x) : 14 * len(x)], atol=2e-5)
     assert not order.label(box, x).surface.any()
     assert order.label(box, x).fractions()[name] == 1.0
 

@@ -21,7 +21,6 @@ from supercrystal.models.shells import Batch
 from supercrystal.packing import opm
 from supercrystal.protocols.drying import HELPED
 from supercrystal.structure import order, spacing
-from supercrystal.structure.identify import dominant
 from supercrystal.system import Schedule
 from supercrystal.units import kpa_per_kt_nm3
 
@@ -151,7 +150,7 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
     }
     mean = {phase: value["mean"] for phase, value in fractions.items()}
     close_packed = [f["fcc"] + f["hcp"] for f in held]
-    phase = dominant(mean)
+    phase = order.dominant(mean)
 
     last = history.labels[-1]
     start = disordered_start(history)

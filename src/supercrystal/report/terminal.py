@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from supercrystal.report.html import number
+
+def console() -> Console:
+    """Return the console that results are printed to."""
+    # Without a terminal rich would wrap at 80 columns and break tables that a script or a log keeps.
+    return Console(width=None if sys.stdout.isatty() else 110)
 
 
 def _percent(value: float | None) -> str:
@@ -54,29 +59,6 @@ def result_table(result: dict[str, Any]) -> Group:
 def number_with_unit(pressure: dict[str, float]) -> str:
     """Interface pressure with its uncertainty."""
     return f"{pressure['interface_kpa']:.0f} ± {pressure['interface_uncertainty_kpa']:.0f} kPa"
-
-
-def identification_table(found: dict[str, Any]) -> Group:
-    """Table of the labels of one frame."""
-    table = Table()
-    table.add_column("label")
-    table.add_column("away from surfaces", justify="right")
-    table.add_column("all", justify="right")
-    for phase, share in found["fractions"].items():
-        table.add_row(phase, f"{100 * share:.1f} %", f"{100 * found['fractions_all'][phase]:.1f} %")
-    table.add_row("at a surface", "", f"{100 * found['surface_fraction']:.1f} %", end_section=True)
-    lattice = found["lattice"]
-    if lattice:
-        for name, key in (
-            ("nearest-neighbour distance", "d_nn"),
-            (f"lattice constant a ({found['phase']})", "a"),
-        ):
-            error = lattice[f"{key}_uncertainty"]
-            table.add_row(name, f"{number(lattice[key], error)} ± {number(error, error)}", "")
-    head = Text(
-        f"{found['file']}, frame {found['frame']}, {found['n']} particles: {found['phase']}", style="bold"
-    )
-    return Group(head, table, Text(found["how"]), *(Text(note) for note in found["notes"]))
 
 
 def doctor_table(found: dict[str, Any]) -> Group:

@@ -166,14 +166,14 @@ def _mean(values: NDArray[Any], nearest: NDArray[np.intp]) -> NDArray[Any]:
 def _lengths(harmonics: NDArray[np.complex64]) -> NDArray[np.float32]:
     """q_l of (n, counts, 24) harmonics: (n, counts × degrees)."""
     power = (harmonics.real**2 + harmonics.imag**2) * _WEIGHT
-    each = [power[..., _DEGREE == degree].sum(axis=-1) for degree in DEGREES]
-    return np.sqrt(np.stack(each, axis=-1)).reshape(len(harmonics), -1)
+    each = [power[..., degree == _DEGREE].sum(axis=-1) for degree in DEGREES]
+    return np.asarray(np.sqrt(np.stack(each, axis=-1)).reshape(len(harmonics), -1), np.float32)
 
 
 def _distances(distance: NDArray[np.float32], counts: tuple[int, ...]) -> NDArray[np.float32]:
     """Mean distance of the `counts` nearest, (n, len(counts))."""
     last = np.minimum(counts, distance.shape[1])
-    return np.cumsum(distance, axis=1)[:, last - 1] / last.astype(np.float32)
+    return np.asarray(np.cumsum(distance, axis=1)[:, last - 1] / last, np.float32)
 
 
 def _agreement(harmonics: NDArray[np.complex64], nearest: NDArray[np.intp]) -> NDArray[np.float32]:

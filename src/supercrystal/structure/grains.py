@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from supercrystal import lattices
 from supercrystal.structure.labels import phases
 from supercrystal.structure.registration import (
+    INSIDE,
+    NEARLY_ALL,
     START,
     STRAIN,
     Assignment,
@@ -61,6 +64,10 @@ SEEDS, POOL, CANDIDATES = 6, 200, 3
 #: A particle with the label of another phase belongs to a grain if this share of the host sites around it is occupied.
 #: A twin plane of fcc has 0.67.
 DEEP = 0.8
+#: From this many particles on, blocks of space are 27 and not 8.
+MANY = 2000
+#: The cell is fitted to particles deep inside, unless these are fewer.
+FEW = 60
 #: A particle on a site belongs to a grain if more than this share is occupied. The sites of the empty layer above a flat
 #: surface have at most 0.33.
 EDGE = 0.36
@@ -79,13 +86,17 @@ class Grain:
             theirs if nothing else is confirmed there.
         lattice: the lattice, origin and vectors in the frame of the file.
         quality: how well it fits, arrays left out.
+        placed: (m, 3) positions of its particles when it was found, put together across periodic boundaries [length].
+        site: (m,) site of each of these, an index into `lattice.sites`.
         cell: (3, 3) conventional cell as rows [length].
-        cell_error: (3, 3) standard error of each component.
+        constants: lattice constants, lengths, angles and volume of the cell, each with its standard error.
         runner_up: the best other candidate, empty if it is disorder, and by how much it is less likely, in units of
             `registration.Quality.evidence` for each particle.
-        occupancy: site label → role or species → number, ``"empty"`` included.
-        species: what the lattice was laid over: ``"all"`` particles, or hosts alone (`sublattice`).
-        sublattice: whether the other particles were left out because they are on no lattice.
+        strain: (3,) principal strains against the reference cell, volume aside.
+        rotation: (3, 3) that turns the axes of the reference cell into the grain's.
+        occupancy: site label → species → number of its particles.
+        antisites: share of particles that are not of the species most common on their kind of site.
+        sublattice: whether the lattice was laid over one role alone, because the others are on no lattice in it.
     """
 
     phase: str
@@ -93,8 +104,10 @@ class Grain:
     shared: NDArray[np.intp]
     lattice: Lattice
     quality: dict[str, float]
+    placed: NDArray[np.float64]
+    site: NDArray[np.intp]
     cell: NDArray[np.float64]
-    cell_error: NDArray[np.float64]
+    constants: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
     runner_up: tuple[str, float]
     strain: NDArray[np.float64]
     rotation: NDArray[np.float64]
@@ -191,7 +204,7 @@ def clusters(
         # Breadth first, whole generations are placed at once, each next to the one before.
         u = np.zeros((len(visit), 3))
         edges = np.searchsorted(generation, np.arange(1, generation[-1] + 2))
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in pairwise(edges.tolist()):
             u[first:last] = u[parent[first - 1 : last - 1]] + moved[first - 1 : last - 1]
         result.append((index[visit], u + x[root]))
     return result
@@ -351,7 +364,8 @@ def extract(
     on = quality.matched & ((quality.depth > EDGE) | own)
     members = on & (own | (label == 0) | (quality.depth >= DEEP))
     assigned = lattice.assign(x)
-    cell, error = _cell(lattice, x, assigned, quality.right & quality.inside)
+    cell, left = _cell(lattice, x, assigned, quality.right, quality.depth)
+    errors = {key: jackknife(values) for key, values in constants(phase, left).items()}
     occupancy, antisites = _occupancy(found, cluster, lattice, assigned, quality)
     moved = Lattice(
         lattice.template, lattice.origin + cluster.x[seed], lattice.vectors, lattice.sites, lattice.shortest
@@ -361,18 +375,20 @@ def extract(
             phase=phase,
             members=cluster.index[members],
             shared=cluster.index[on & ~members],
+            placed=cluster.x[members],
+            site=assigned.site[members],
             lattice=moved,
             quality={
                 "score": quality.score,
                 "recall": quality.recall,
                 "precision": quality.precision,
                 "sites": quality.sites,
-                "empty": quality.empty,
+                "vacancies": quality.vacant / max(quality.deep, 1),
                 "rms": quality.rms,
                 "noise": quality.rms / lattice.shortest,
             },
             cell=cell,
-            cell_error=error,
+            constants={key: (value, errors[key]) for key, value in constants(phase, cell).items()},
             runner_up=second,
             strain=strain,
             rotation=rotation,
@@ -411,35 +427,63 @@ def _refused(
 
 
 def _cell(
-    lattice: Lattice, x: NDArray[np.float64], found: Assignment, chosen: NDArray[np.bool_]
+    lattice: Lattice,
+    x: NDArray[np.float64],
+    found: Assignment,
+    right: NDArray[np.bool_],
+    depth: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Conventional cell by least squares over a grain, with standard errors by leaving out blocks of space.
-
-    Displacements of neighbours are correlated, so errors come from blocks and not from single particles.
-    """
+    """Conventional cell (3, 3) by least squares over a grain, and the cells (B, 3, 3) without one of B blocks of space."""
+    # Where a grain ends, or is cut open, particles are in it that moved inwards rather than outwards.
+    chosen = right & (depth > NEARLY_ALL)
+    if chosen.sum() < FEW:
+        chosen = right & (depth > INSIDE)
     where = found.cell[chosen] + lattice.sites[found.site[chosen]]
     at = x[chosen]
     design = np.column_stack([where, np.ones(len(at))])
-    cuts = 3 if len(at) >= 2000 else 2
+    cuts = 3 if len(at) >= MANY else 2
     block = np.zeros(len(at), np.intp)
     for axis in range(3):
         edges = np.quantile(at[:, axis], np.linspace(0, 1, cuts + 1)[1:-1])
         block = block * cuts + np.searchsorted(edges, at[:, axis])
-    square = np.zeros((cuts**3, 4, 4))
-    cross = np.zeros((cuts**3, 4, 3))
-    for b in range(cuts**3):
-        rows = block == b
-        square[b], cross[b] = design[rows].T @ design[rows], design[rows].T @ at[rows]
-    whole = lattice.template.conventional @ np.linalg.solve(square.sum(axis=0), cross.sum(axis=0))[:3]
-    left = np.array(
+    blocks = [block == b for b in np.unique(block)]
+    square = np.array([design[rows].T @ design[rows] for rows in blocks])
+    cross = np.array([design[rows].T @ at[rows] for rows in blocks])
+    whole = np.linalg.solve(square.sum(axis=0), cross.sum(axis=0))[:3]
+    left = np.linalg.solve(square.sum(axis=0) - square, cross.sum(axis=0) - cross)[:, :3]
+    return lattice.template.conventional @ whole, lattice.template.conventional @ left
+
+
+def constants(phase: str, cell: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Lattice constants of cells (..., 3, 3): those of the prototype's system, and lengths, angles [degree], volume.
+
+    A constant that symmetry makes one is the mean of the lengths that it stands for.
+    """
+    lengths = np.linalg.norm(cell, axis=-1)
+    pairs = ((1, 2), (0, 2), (0, 1))
+    cosine = np.stack(
         [
-            lattice.template.conventional @ np.linalg.solve(square.sum(axis=0) - a, cross.sum(axis=0) - b)[:3]
-            for a, b in zip(square, cross, strict=True)
-            if a[3, 3] > 0
-        ]
+            np.sum(cell[..., i, :] * cell[..., j, :], axis=-1) / (lengths[..., i] * lengths[..., j])
+            for i, j in pairs
+        ],
+        axis=-1,
     )
-    spread = np.sqrt((len(left) - 1) / len(left) * np.sum((left - left.mean(axis=0)) ** 2, axis=0))
-    return whole, spread
+    found = {
+        "lengths": lengths,
+        "angles": np.degrees(np.arccos(np.clip(cosine, -1, 1))),
+        "volume": np.abs(np.linalg.det(cell)),
+    }
+    if lattices.prototype(phase).system == "cubic":
+        return {"a": lengths.mean(axis=-1), **found}
+    return {"a": lengths[..., :2].mean(axis=-1), "c": lengths[..., 2], **found}
+
+
+def jackknife(left: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard error from estimates (B, ...) that each leave out one of B blocks.
+
+    Displacements of neighbours are correlated, so errors come from blocks and not from single particles.
+    """
+    return np.asarray(np.sqrt((len(left) - 1) * np.mean((left - left.mean(axis=0)) ** 2, axis=0)))
 
 
 def _occupancy(
@@ -473,13 +517,6 @@ def candidates_for(
     mean = np.maximum(log_probability, -50).mean(axis=0)
     order = [names[k] for k in np.argsort(-mean) if names[k] in allowed and names[k] != own]
     return [own, *order[:CANDIDATES]]
-
-
-def angles(cell: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lengths (3,) and angles α, β, γ (3,) [degree] of a cell given as rows."""
-    lengths = np.linalg.norm(cell, axis=1)
-    cosines = [cell[i] @ cell[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-    return lengths, np.degrees(np.arccos(np.clip(cosines, -1, 1)))
 
 
 def species_of(phase: str) -> int:

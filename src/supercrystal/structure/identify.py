@@ -1,148 +1,276 @@
-"""Name the phase of every particle in a trajectory file, ours or anybody's."""
+"""Name what is in the frames of a trajectory file, ours or anybody's, as records for JSON, tables and OVITO."""
 
 from __future__ import annotations
 
-import operator
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
+from numpy.typing import NDArray
 
 from supercrystal.errors import TrajectoryError
-from supercrystal.structure import order, spacing
-from supercrystal.system import species
+from supercrystal.structure.grains import Grain
+from supercrystal.structure.labels import DISORDERED, phases
+from supercrystal.structure.naming import Named, name
+from supercrystal.structure.trajectory import Configuration, Trajectory, open_trajectory
 
-if TYPE_CHECKING:
-    import gsd.hoomd
-
-#: A configuration is named after a crystal if at least this share of its particles away from surfaces is ordered.
-ORDERED = 0.5
-
-
-def dominant(fractions: dict[str, float]) -> str:
-    """Phase that a configuration is named after: the most frequent ordered one, or ``"disordered"``.
-
-    fcc and hcp count together against the others, because a close-packed crystal with stacking faults is one crystal;
-    the larger of the two then gives the name.
-
-    >>> dominant({"disordered": 0.1, "fcc": 0.25, "hcp": 0.3, "bcc": 0.35, "sc": 0.0})
-    'hcp'
-    """
-    if 1 - fractions["disordered"] < ORDERED or sum(fractions.values()) == 0:
-        return "disordered"
-    groups = {
-        ("fcc", "hcp"): fractions["fcc"] + fractions["hcp"],
-        ("bcc",): fractions["bcc"],
-        ("sc",): fractions["sc"],
-    }
-    names = max(groups, key=lambda group: groups[group])
-    return max(names, key=lambda name: fractions[name])
-
-
-def read_frame(path: Path, frame: SupportsIndex = -1) -> tuple[int, gsd.hoomd.Frame]:
-    """Read one frame of a GSD file of schema 1 or 2: its index and itself.
-
-    Raises:
-        TrajectoryError: no such file, not a GSD file, truncated, without frames or particles, no such frame, or
-            positions that are not finite.
-    """
-    import gsd.hoomd
-
-    try:
-        with gsd.hoomd.open(path, "r") as file:
-            count = len(file)
-            if count == 0:
-                raise TrajectoryError(f"{path} has no frame")
-            index = operator.index(frame)
-            wanted = index + count if index < 0 else index
-            if not 0 <= wanted < count:
-                raise TrajectoryError(
-                    f"{path} has no frame {index}: allowed 0 to {count - 1}, or -{count} to -1 from the end"
-                )
-            found = file[wanted]
-    except TrajectoryError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise TrajectoryError(
-            f"cannot read {path} as a GSD trajectory: {error}; it may be missing, truncated, or of another format"
-        ) from error
-    if not found.particles.N:
-        raise TrajectoryError(f"frame {wanted} of {path} has no particles")
-    if not np.all(np.isfinite(found.particles.position)):
-        raise TrajectoryError(
-            f"frame {wanted} of {path} has positions that are not finite: its simulation diverged"
-        )
-    return wanted, found
+#: The two measurements of a lattice constant differ where they are this many standard errors apart.
+DIFFER = 3.0
+#: Hosts of a grain that S(k) is computed of, those around its centre.
+SCATTERERS = 20_000
 
 
 @dataclass(frozen=True)
 class Identification:
-    """What one frame is."""
+    """One frame, or the average of several, and what it is.
 
-    file: str
-    frame: int
-    n: int
-    phase: str
-    labels: order.Labels
-    lattice: spacing.Spacing | None
-    notes: tuple[str, ...]
+    Args:
+        named: labels and grains; for a monolayer None.
+        configuration: the particles that were looked at.
+        averaged: frames that positions are averaged over.
+        mobile: particles that diffuse and were not averaged.
+        monolayer: order in the plane of a two-dimensional configuration, else None.
+    """
+
+    named: Named | None
+    configuration: Configuration
+    averaged: int = 1
+    mobile: int = 0
+    monolayer: dict[str, Any] | None = None
+
+    @property
+    def phase(self) -> str:
+        """Phase of the largest accepted grain, or ``"disordered"``."""
+        return DISORDERED if self.named is None else self.named.phase
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready summary; lengths in the unit of the file."""
-        fractions = self.labels.fractions("bulk")
-        lattice = self.lattice
+        """JSON-ready record; lengths in nm if their names end in ``_nm``, else in the unit of the file."""
+        c, named = self.configuration, self.named
+        record: dict[str, Any] = {"frame": c.index, "step": c.step, "n": c.n}
+        if named is None:
+            return {
+                **record,
+                "phase": DISORDERED,
+                "verdict": f"{(self.monolayer or {}).get('kind', DISORDERED)} monolayer",
+                "score": 0.0,
+                "fractions": {DISORDERED: 1.0},
+                "lattice": None,
+                "grains": [],
+                "monolayer": self.monolayer,
+                "notes": ["two-dimensional: phases of the catalogue are three-dimensional"],
+            }
+        best = named.crystals[0] if named.crystals else None
+        notes = list(named.notes)
+        if self.mobile:
+            notes.append(f"{self.mobile} particles diffuse and were not averaged")
         return {
-            "file": self.file,
-            "frame": self.frame,
-            "n": self.n,
-            "phase": self.phase,
-            "fractions": fractions,
-            "fractions_all": self.labels.fractions("all"),
-            "close_packed": fractions["fcc"] + fractions["hcp"],
-            "surface_fraction": float(np.mean(self.labels.surface)),
-            "lattice": None
-            if lattice is None
-            else {
-                "d_nn": lattice.nearest_neighbour,
-                "d_nn_uncertainty": lattice.uncertainty,
-                "a": lattice.lattice_constant,
-                "a_uncertainty": lattice.lattice_constant_uncertainty,
-                "unit": "length unit of the file",
-                "particles": lattice.particles,
-            },
-            "how": "labels of one frame; they say nothing on how the structure was reached",
-            "notes": list(self.notes),
+            **record,
+            "phase": named.phase,
+            "verdict": named.verdict,
+            "score": 0.0 if best is None else best.quality["score"],
+            "fractions": named.fractions(),
+            "lattice": None if best is None else lattice_record(best, c.unit, scattering=True),
+            "grains": [grain_record(grain, c) for grain in named.grains],
+            "host": named.host or None,
+            "averaged_frames": self.averaged,
+            "refused": [{"particles": n, "reason": reason} for n, reason in named.refused],
+            "notes": notes,
         }
 
 
-def identify_frame(frame: gsd.hoomd.Frame, file: str = "", index: int = 0) -> Identification:
-    """Identify one frame.
+def lattice_record(grain: Grain, unit: str, *, scattering: bool = False) -> dict[str, Any]:
+    """Lattice constants of a grain with standard errors, by registration and, if asked, by its peaks in S(k) too."""
+    suffix = "_nm" if unit == "nm" else ""
+    found = {key: (np.asarray(v).tolist(), np.asarray(e).tolist()) for key, (v, e) in grain.constants.items()}
+    record: dict[str, Any] = {"a" + suffix: found["a"][0], "uncertainty": found["a"][1]}
+    if "c" in found:
+        record |= {"c" + suffix: found["c"][0], "c_uncertainty": found["c"][1]}
+    record |= {
+        "lengths": found["lengths"][0],
+        "lengths_uncertainty": found["lengths"][1],
+        "angles": found["angles"][0],
+        "angles_uncertainty": found["angles"][1],
+        "cell": grain.cell.tolist(),
+        "unit": unit,
+        "by": "registration of the whole grain; standard errors by leaving out blocks of space",
+    }
+    if scattering:
+        record["scattering"] = scattered(grain)
+    return record
+
+
+def scattered(grain: Grain) -> dict[str, Any]:
+    """Cross-check of the lattice constants: lengths of the cell from the peaks of the hosts in S(k)."""
+    from supercrystal.structure.scattering.cell import refine_cell
+
+    hosts = grain.placed[grain.lattice.template.host[grain.site]]
+    distance = np.linalg.norm(hosts - hosts.mean(axis=0), axis=1)
+    hosts = hosts[np.argsort(distance, kind="stable")[:SCATTERERS]]
+    try:
+        cell, error = refine_cell(hosts, grain.cell)
+    except TrajectoryError as problem:
+        return {"lengths": None, "reason": str(problem)}
+    lengths = np.linalg.norm(cell, axis=1)
+    value, own = grain.constants["lengths"]
+    apart = np.abs(lengths - value) / np.maximum(np.hypot(error, own), 1e-12 * lengths)
+    return {
+        "lengths": lengths.tolist(),
+        "lengths_uncertainty": np.asarray(error).tolist(),
+        "differs": bool(np.any(apart > DIFFER)),
+        "by": "peaks of the hosts in S(k)",
+    }
+
+
+def grain_record(grain: Grain, configuration: Configuration) -> dict[str, Any]:
+    """JSON-ready record of a grain."""
+    import rowan
+
+    rotation = np.asarray(grain.rotation)
+    return {
+        "phase": DISORDERED if grain.sublattice else grain.phase,
+        "sublattice": _sublattice(grain),
+        "n": grain.n,
+        "fraction": grain.n / configuration.n,
+        "score": grain.quality["score"],
+        "site_recall": grain.quality["recall"],
+        "particle_precision": grain.quality["precision"],
+        "sites_inside": int(grain.quality["sites"]),
+        "vacancies": grain.quality["vacancies"],
+        "antisites": grain.antisites,
+        "occupancy": grain.occupancy,
+        "rms_displacement": grain.quality["rms"],
+        "rms_displacement_over_shortest_distance": grain.quality["noise"],
+        "strain": grain.strain.tolist(),
+        "orientation": rowan.from_matrix(rotation).tolist(),
+        "runner_up": {"phase": grain.runner_up[0] or DISORDERED, "lead_nat_per_particle": grain.runner_up[1]},
+        "lattice": lattice_record(grain, configuration.unit),
+    }
+
+
+def _sublattice(grain: Grain) -> dict[str, str] | None:
+    if not grain.sublattice:
+        return None
+    counts = next(iter(grain.occupancy.values()))
+    return {"species": max(counts, key=lambda key: counts[key]), "phase": grain.phase}
+
+
+def frames_to_read(count: int, frame: SupportsIndex | None, every: int | None) -> list[int]:
+    """Indices of the frames that are asked for: one, or every K-th from the first.
 
     Raises:
-        TrajectoryError: too few particles, a flat box, or positions that are not finite.
+        TrajectoryError: both, or a step below 1.
     """
-    box, positions = frame.configuration.box, frame.particles.position
-    labels = order.label(box, positions)
-    phase = dominant(labels.fractions("bulk"))
-    notes = []
-    present = {species(frame.particles.types[i]) for i in np.unique(frame.particles.typeid)}
-    if len(present) > 1:
-        notes.append(
-            f"{len(present)} species are labelled as one ({', '.join(sorted(present))}): compounds are not named yet"
-        )
-    lattice = None
-    if phase != "disordered":
-        try:
-            lattice = spacing.lattice_spacing([(box, positions, labels)], phase)
-        except TrajectoryError as error:
-            notes.append(str(error))
-        else:
-            notes += [lattice.note] if lattice.note else []
-    return Identification(file, index, int(frame.particles.N), phase, labels, lattice, tuple(notes))
+    if every is not None:
+        if frame is not None:
+            raise TrajectoryError("give --frame for one frame or --every for many, not both")
+        if every < 1:
+            raise TrajectoryError(f"--every takes a whole number ≥ 1; got {every}")
+        return list(range(0, count, every))
+    return [-1] if frame is None else [int(frame.__index__())]
 
 
-def identify(path: Path, frame: SupportsIndex = -1) -> Identification:
-    """Identify one frame of a GSD file; errors as `read_frame` and `identify_frame`."""
-    index, found = read_frame(path, frame)
-    return identify_frame(found, str(path), index)
+def identify(
+    path: Path,
+    frame: SupportsIndex | None = None,
+    *,
+    every: int | None = None,
+    average_over: int = 1,
+    species: str | Mapping[str, str] | None = None,
+    top: Path | None = None,
+    host: str | None = None,
+    periodic: Sequence[bool] = (True, True, True),
+) -> list[Identification]:
+    """Name frames of a trajectory.
+
+    Args:
+        path: GSD of schema 1 or 2, or anything mdtraj reads.
+        frame: one frame, negative ones from the end; None is the last.
+        every: every K-th frame instead.
+        average_over: frames up to each one asked for, that positions are averaged over.
+        species: as `trajectory.parse_species`.
+        top: file with particle names, for formats without.
+        host: the species that is A.
+        periodic: which box vectors repeat.
+
+    Raises:
+        TrajectoryError: as `trajectory.open_trajectory`, `naming.name` and `averaging.average`.
+    """
+    with open_trajectory(path, species, top) as file:
+        if not len(file):
+            raise TrajectoryError(f"{path} has no frame")
+        wanted = frames_to_read(len(file), frame, every)
+        return [_identified(file, index, average_over, host, periodic) for index in wanted]
+
+
+def _identified(
+    file: Trajectory, index: int, over: int, host: str | None, periodic: Sequence[bool]
+) -> Identification:
+    from supercrystal.structure.monolayers import plane_order
+
+    configuration, mobile = file.read(index), 0
+    if over != 1:
+        from supercrystal.structure.averaging import average
+
+        averaged = average(file, configuration.index, over)
+        configuration, mobile = averaged.configuration, int(np.sum(averaged.mobile))
+    if configuration.flat:
+        order = plane_order(configuration.box, configuration.positions).to_dict()
+        return Identification(None, configuration, over, mobile, order)
+    return Identification(name(configuration, host=host, periodic=periodic), configuration, over, mobile)
+
+
+def refuse_to_overwrite(out: Path) -> None:
+    """Raise a TrajectoryError if the file exists."""
+    if out.exists():
+        raise TrajectoryError(f"{out} exists and is not overwritten: choose another name, or remove it")
+
+
+def write_labels(found: Sequence[Identification], out: Path) -> None:
+    """Write the configurations with their labels as a GSD file, for OVITO and others.
+
+    Each frame logs ``particles/phase`` and ``particles/grain`` (int32, -1 for no grain); the phases that the numbers
+    stand for are in ``phase_names``, one row of characters each.
+
+    Raises:
+        TrajectoryError: the file exists.
+    """
+    import gsd.hoomd
+
+    refuse_to_overwrite(out)
+    part = out.with_name(out.name + ".part")
+    names = phases()
+    width = max(map(len, names))
+    table = np.array([list(text.ljust(width).encode()) for text in names], np.uint8)
+    try:
+        with gsd.hoomd.open(part, "w") as file:
+            for one in found:
+                file.append(_logged(one, table))
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _logged(one: Identification, table: NDArray[np.uint8]) -> Any:
+    import gsd.hoomd
+
+    c, named = one.configuration, one.named
+    frame = gsd.hoomd.Frame()
+    frame.configuration.step = c.step
+    frame.configuration.box = c.box.tolist()
+    frame.configuration.dimensions = 2 if c.flat else 3
+    frame.particles.N = c.n
+    frame.particles.types = list(c.species)
+    frame.particles.typeid = c.kinds.astype(np.uint32)
+    frame.particles.position = c.positions.astype(np.float32)
+    if c.diameters is not None:
+        frame.particles.diameter = c.diameters.astype(np.float32)
+    if c.orientations is not None:
+        frame.particles.orientation = c.orientations.astype(np.float32)
+    empty = np.zeros(c.n, np.int32)
+    frame.log["particles/phase"] = empty if named is None else named.labels.astype(np.int32)
+    frame.log["particles/grain"] = empty - 1 if named is None else named.grain.astype(np.int32)
+    frame.log["phase_names"] = table
+    return frame

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.errors import TrajectoryError
-from supercrystal.structure.descriptors import Description, Role, describe
+from supercrystal.structure.descriptors import Description, describe
 from supercrystal.structure.grains import (
     GATE,
     Gate,
@@ -49,6 +49,7 @@ class Named:
         configuration: the particles.
         labels: (N,) phase of each particle, an index of `labels.phases`.
         grain: (N,) index into `grains` of each particle, -1 for none.
+        site: (N,) site label of each particle of a grain, ``""`` for others.
         grains: confirmed ones, largest first; sublattices come last.
         hosts: species taken as the host; empty for one species.
         refused: (particles, reason) of clusters of labels that are no grain.
@@ -58,6 +59,7 @@ class Named:
     configuration: Configuration
     labels: NDArray[np.intp]
     grain: NDArray[np.intp]
+    site: NDArray[np.str_]
     grains: tuple[Grain, ...]
     host: str
     refused: tuple[tuple[int, str], ...]
@@ -212,6 +214,7 @@ class _State:
         size = len(found.positions)
         self.labels = np.zeros(size, np.intp)
         self.grain = np.full(size, -1, np.intp)
+        self.site = np.full(size, "", "U8")
         self.grains: list[Grain] = []
         self.refused: list[tuple[int, str]] = []
 
@@ -294,6 +297,7 @@ class _State:
         if not grain.sublattice:
             self.labels[members] = phases().index(grain.phase)
         self.grain[members] = len(self.grains)
+        self.site[members] = np.array(grain.lattice.template.labels)[grain.site[free]]
         self.grains.append(grain)
         return len(members)
 
@@ -328,6 +332,7 @@ class _State:
             self.configuration,
             self.labels[:n].copy(),
             renamed[first],
+            self.site[:n].copy(),
             final,
             host,
             tuple(sorted(self.refused, reverse=True)),

@@ -1,37 +1,25 @@
-"""Labels of single particles from averaged bond-orientational order parameters.
+"""One species: the phase of every particle by its order parameters, and who is at a surface.
 
-Averaged Steinhardt parameters (Lechner and Dellago, J. Chem. Phys. 129, 114707 (2008), DOI 10.1063/1.2977970) sum
-over a particle and its neighbours, which makes them robust against thermal noise and vacancies. The windows below are
-explicit; `tests/validation/test_structure_accuracy.py` measures what they get right and how often they see order in a
-liquid.
+Labels are those of `labels`, for frames by the thousand; `naming` adds the check by registration, and mixtures.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from supercrystal.errors import TrajectoryError
+from supercrystal.structure.descriptors import describe
+from supercrystal.structure.labels import agreed, log_probability, phases
+from supercrystal.structure.sample import NEIGHBOURS, Sample, sample
 
-#: A label is the index of its name here.
+#: A label of one species is the index of its name here.
 PHASES = ("disordered", "fcc", "hcp", "bcc", "sc")
 CLOSE_PACKED = ("fcc", "hcp")
-
-#: Neighbours that the close-packed and bcc windows, and the sc window, are made for.
-NEIGHBOURS = 12
-NEIGHBOURS_SC = 6
-#: Ordered at all: averaged q6 of liquids stays below 0.29 (99.9 % quantile), of crystals above 0.33 at noise 0.08 d.
-ORDERED_Q6 = 0.30
-#: fcc against hcp: averaged, normalised w4 is about -0.15 in fcc and +0.10 in hcp.
-FCC_W4 = -0.03
-#: bcc has w6 > 0 with 12 neighbours, close-packed lattices have w6 < 0.
-BCC_W6 = 0.0
-#: sc: q4 and w4 of 6 neighbours are large, q6 of 12 is small because the second shell is cut at random.
-SC_Q4, SC_W4, SC_Q6 = 0.33, 0.10, 0.25
+#: A configuration is named after a crystal if at least this share of its particles away from surfaces is ordered.
+ORDERED = 0.5
 
 #: A particle is at a surface where the mean unit vector to its neighbours within `SURFACE_REACH` first-shell
 #: distances is longer than `SURFACE_ASYMMETRY`, or where they are fewer than `SURFACE_NEIGHBOURS`, as in a monolayer.
@@ -46,23 +34,25 @@ SURFACE_ASYMMETRY = 0.20
 SURFACE_REACH = 2.0
 SURFACE_NEIGHBOURS = 20
 
-#: A box narrower than this many first-shell distances is analysed as a block of its periodic copies, at most this many
-#: in a row: a box half a particle wide needs more, and is no box of these particles.
-NARROW = 2.1 * SURFACE_REACH
-MAX_COPIES = 8
-#: Particles closer than this, in first-shell distances, coincide. Voro++ ends the whole process when it meets them.
-COINCIDENT = 1e-5
 
+def dominant(fractions: dict[str, float]) -> str:
+    """Phase that a configuration is named after: the most frequent ordered one, or ``"disordered"``.
 
-@dataclass(frozen=True)
-class OrderParameters:
-    """Averaged order parameters, each (N,); q and normalised w of 12 neighbours, ``_sc`` of 6."""
+    fcc and hcp count together against the others, because a close-packed crystal with stacking faults is one crystal;
+    the larger of the two then gives the name.
 
-    q6: NDArray[np.float64]
-    w4: NDArray[np.float64]
-    w6: NDArray[np.float64]
-    q4_sc: NDArray[np.float64]
-    w4_sc: NDArray[np.float64]
+    >>> dominant({"disordered": 0.1, "fcc": 0.25, "hcp": 0.3, "bcc": 0.35, "sc": 0.0})
+    'hcp'
+    """
+    if 1 - fractions["disordered"] < ORDERED or sum(fractions.values()) == 0:
+        return "disordered"
+    groups = {
+        ("fcc", "hcp"): fractions["fcc"] + fractions["hcp"],
+        ("bcc",): fractions["bcc"],
+        ("sc",): fractions["sc"],
+    }
+    names = max(groups, key=lambda group: groups[group])
+    return max(names, key=lambda name: fractions[name])
 
 
 @dataclass(frozen=True)
@@ -87,43 +77,6 @@ class Labels:
         return np.isin(self.phase, [PHASES.index(name) for name in names]) & ~self.surface
 
 
-def _steinhardt(found: Sample, neighbours: Any, degree: int, w: bool) -> NDArray[np.float64]:
-    import freud
-
-    order = freud.order.Steinhardt(degree, average=True, wl=w, wl_normalize=w)
-    values = order.compute((found.box, found.positions), neighbors=neighbours).particle_order
-    return np.asarray(values, float)[: found.n]
-
-
-def order_parameters(box: Any, positions: ArrayLike) -> OrderParameters:
-    """Compute the order parameters that `classify` looks at; arguments and errors as `sample`."""
-    return _order_parameters(sample(box, positions))
-
-
-def _order_parameters(found: Sample) -> OrderParameters:
-    twelve, six = found.bonds(num_neighbors=NEIGHBOURS), found.bonds(num_neighbors=NEIGHBOURS_SC)
-    return OrderParameters(
-        q6=_steinhardt(found, twelve, 6, w=False),
-        w4=_steinhardt(found, twelve, 4, w=True),
-        w6=_steinhardt(found, twelve, 6, w=True),
-        q4_sc=_steinhardt(found, six, 4, w=False),
-        w4_sc=_steinhardt(found, six, 4, w=True),
-    )
-
-
-def classify(order: OrderParameters) -> NDArray[np.int8]:
-    """Label each particle by the windows of this module: (N,) indices of `PHASES`."""
-    simple = (order.q4_sc > SC_Q4) & (order.w4_sc > SC_W4) & (order.q6 < SC_Q6)
-    ordered = (order.q6 > ORDERED_Q6) & ~simple
-    centred = ordered & (order.w6 > BCC_W6)
-    cubic = ordered & ~centred & (order.w4 < FCC_W4)
-    return np.select(
-        [simple, centred, cubic, ordered],
-        [PHASES.index(name) for name in ("sc", "bcc", "fcc", "hcp")],
-        default=PHASES.index("disordered"),
-    ).astype(np.int8)
-
-
 def asymmetry(box: Any, positions: ArrayLike) -> NDArray[np.float64]:
     """Length of the mean unit vector to the neighbours within two first-shell distances: (N,), 0 to 1 [-].
 
@@ -145,7 +98,11 @@ def _asymmetry(found: Sample) -> NDArray[np.float64]:
 def label(box: Any, positions: ArrayLike) -> Labels:
     """Label every particle and tell who is at a surface; arguments and errors as `sample`."""
     found = sample(box, positions)
-    return Labels(phase=classify(_order_parameters(found)), surface=_asymmetry(found) > SURFACE_ASYMMETRY)
+    described = describe(found, np.ones(found.n, bool), None, "one")
+    best = log_probability("one", described.values("one")).argmax(axis=1)
+    names = [PHASES.index(name) if name in PHASES else 0 for name in phases()]
+    phase = np.array(names, np.int8)[agreed(best, described)]
+    return Labels(phase=phase, surface=_asymmetry(found) > SURFACE_ASYMMETRY)
 
 
 def global_q6(box: Any, positions: ArrayLike) -> float:

@@ -31,6 +31,8 @@ AROUND = 1.45
 #: More than this share of them must be occupied: for hosts, half of them lie beyond a surface, of whatever orientation.
 #: A guest on a surface may have all its hosts on one side, or be left out: it counts only where few are missing.
 INSIDE, INSIDE_GUEST = 0.5, 0.7
+#: Vacancies are counted among sites around which more than this share is occupied.
+NEARLY_ALL = 0.85
 #: Neighbours of the seed that trial orientations are made of, how far their distances may be off, and trials refined.
 TRIAL_NEIGHBOURS, TRIAL_SPREAD, TRIALS = 14, 0.3, 3
 #: Cost of a vacancy, antisite or interstitial [nat]: of about one in fifty.
@@ -99,7 +101,7 @@ def template(phase: str) -> Template:
     )
     first = min(
         float(np.linalg.norm(x[h], axis=1).min())
-        for x, h in (bare.star(s, 1.1) for s in np.flatnonzero(host))
+        for x, h in (bare.star(int(s), 1.1) for s in np.flatnonzero(host))
     )
     scaled = replace(bare, vectors=cell.vectors / first)
     shortest = min(float(np.linalg.norm(scaled.star(s, 1.5)[0], axis=1).min()) for s in range(len(host)))
@@ -187,6 +189,9 @@ class Quality:
         sites: number of sites inside.
         empty: sites inside without any particle.
         wrong: sites inside with a particle of the wrong role.
+        deep: number of sites around which nearly all host sites are occupied.
+        vacant: deep sites without any particle. Other sites may be empty because the crystal ends there, or because it
+            goes on across the periodic boundary at which it was cut open.
         rms: root mean square displacement from the sites, for one component [length].
         matched: (N,) whether a particle is the nearest one within the tolerance of its site, whatever its role.
         right: (N,) whether it is of the right role as well.
@@ -202,6 +207,8 @@ class Quality:
     sites: int
     empty: int
     wrong: int
+    deep: int
+    vacant: int
     rms: float
     matched: NDArray[np.bool_]
     right: NDArray[np.bool_]
@@ -262,7 +269,7 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
     none = np.zeros(len(x), bool)
     if not right.any():
         return Quality(
-            0.0, 0.0, 0.0, 0, 0, 0, math.nan, matched, right, none, np.zeros(len(x), np.float32), 1.0, 0.0
+            0.0, 0.0, 0.0, 0, 0, 0, 0, 0, math.nan, matched, right, none, np.zeros(len(x), np.float32), 1.0, 0.0
         )
     pad = int(max(np.abs(a[:, :3]).max(initial=0) for a in frame.around))
     low = found.cell[matched].min(axis=0) - pad
@@ -275,7 +282,7 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
     taken[(*at[right].T, found.site[right])] = 2
 
     around = np.zeros((*shape, len(frame.host)), np.float32)
-    core = tuple(slice(pad, n - pad) for n in shape)
+    i, j, k = (slice(pad, n - pad) for n in shape)
     for s, near in enumerate(frame.around):
         for di, dj, dk, other in near:
             window = (
@@ -283,7 +290,7 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
                 slice(pad + dj, shape[1] - pad + dj),
                 slice(pad + dk, shape[2] - pad + dk),
             )
-            around[(*core, s)] += occupied[(*window, other)]
+            around[i, j, k, s] += occupied[window[0], window[1], window[2], other]
         around[..., s] /= len(near)
     least = np.where(frame.host, INSIDE, INSIDE_GUEST)
     counts = around > least
@@ -292,6 +299,7 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
     ideal = float(by_site[frame.host].sum() / max(by_site.sum(), 1))
     full = int(np.sum(counts & (taken == 2)))
     wrong = int(np.sum(counts & (taken == 1)))
+    deep = around > NEARLY_ALL
     there = np.all((at >= 0) & (at < shape), axis=1)
     depth = np.zeros(len(x), np.float32)
     depth[there] = around[(*at[there].T, found.site[there])]
@@ -309,6 +317,8 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
         sites,
         sites - full - wrong,
         wrong,
+        int(deep.sum()),
+        int(np.sum(deep & (taken == 0))),
         rms,
         matched,
         right,
@@ -332,7 +342,7 @@ def _solved(lattice: Lattice, x: NDArray[np.float64], found: Assignment, free: b
         columns = np.stack([(slope[found.site] @ vectors).ravel() for slope in slopes.values()], axis=1)
         change = np.linalg.lstsq(columns, rest.ravel(), rcond=None)[0]
         for step, slope in zip(change, slopes.values(), strict=True):
-            sites = sites + step * slope
+            sites = np.asarray(sites + step * slope, float)
     return _made(lattice.template, origin, vectors, sites)
 
 
@@ -351,9 +361,9 @@ def _similar(lattice: Lattice, x: NDArray[np.float64], found: Assignment) -> Lat
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     turn = (left * sign) @ right
     scale = float((stretch * sign).sum() / np.sum(a**2))
-    vectors = scale * lattice.template.vectors @ turn
-    origin = x.mean(axis=0) - scale * where.mean(axis=0) @ turn
-    return _made(lattice.template, origin, vectors, lattice.sites)
+    vectors = np.asarray(scale * lattice.template.vectors @ turn, float)
+    origin = np.asarray(x.mean(axis=0) - scale * where.mean(axis=0) @ turn, float)
+    return _made(lattice.template, origin, np.asarray(vectors, float), lattice.sites)
 
 
 def grow(
@@ -441,7 +451,7 @@ def register(phase: str, x: NDArray[np.float64], hosts: NDArray[np.bool_]) -> tu
     own = x[hosts]
     distance = np.linalg.norm(own, axis=1)
     near = own[np.argsort(distance)[1 : TRIAL_NEIGHBOURS + 1]]
-    if len(near) < 6 or (~frame.host).any() and hosts.all():
+    if len(near) < 6 or ((~frame.host).any() and hosts.all()):
         return None
     trees = {True: cKDTree(own), False: cKDTree(x[~hosts]) if (~hosts).any() else None}
     lengths = np.linalg.norm(near, axis=1)

@@ -161,7 +161,7 @@ def _width(found: Sample, kinds: NDArray[np.intp]) -> float:
     import freud
 
     needed = 0.0
-    narrow = float(_widths(found.box).min())
+    narrow = float(widths(found.box).min())
     for kind in np.unique(kinds):
         x = found.positions[kinds == kind]
         if len(x) < max(TRACE * found.n, 2):
@@ -178,7 +178,7 @@ def _width(found: Sample, kinds: NDArray[np.intp]) -> float:
     return needed
 
 
-def _widths(cell: Any) -> NDArray[np.float64]:
+def widths(cell: Any) -> NDArray[np.float64]:
     """Distances (3,) of opposite faces."""
     edges = np.array([cell.get_box_vector(k) for k in range(3)], float)
     return np.asarray(cell.volume / np.linalg.norm(np.cross(edges[[1, 2, 0]], edges[[2, 0, 1]]), axis=1))
@@ -190,13 +190,13 @@ def _widened(found: Sample, width: float) -> Sample:
 
     cell = found.box
     edges = np.array([cell.get_box_vector(k) for k in range(3)], float)
-    widths = _widths(cell)
-    copies = np.maximum(np.ceil(width / widths), 1)
+    across = widths(cell)
+    copies = np.maximum(np.ceil(width / across), 1)
     if np.prod(copies) == 1:
         return found
     if np.max(copies) > MAX_COPIES:
         raise TrajectoryError(
-            f"the box is {widths.min():.3g} wide, but neighbours are {found.first_shell:.3g} apart: is it the box of "
+            f"the box is {across.min():.3g} wide, but neighbours are {found.first_shell:.3g} apart: is it the box of "
             "these positions, in the same unit?"
         )
     wide = freud.box.Box(*np.array([cell.Lx, cell.Ly, cell.Lz]) * copies, cell.xy, cell.xz, cell.yz)

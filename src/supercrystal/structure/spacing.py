@@ -20,7 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from supercrystal.errors import TrajectoryError
-from supercrystal.structure.order import CLOSE_PACKED, Labels, Sample, freud_box, sample
+from supercrystal.structure.films import open_film
+from supercrystal.structure.order import CLOSE_PACKED, Labels
+from supercrystal.structure.sample import Sample, freud_box, sample, widths
 
 
 class _Geometry(NamedTuple):
@@ -154,8 +156,8 @@ def lattice_spacing(frames: Sequence[tuple[ArrayLike, ArrayLike, Labels]], phase
     volumes = np.concatenate([c.volumes for c in cells])
     volume = float(np.mean(volumes))
     d = geometry.ratio * volume ** (1 / 3)
-    widths = _widths(freud_box(frames[0][0]))
-    error = max(_over_space(cells, widths / d), _over_time(cells)) * d / (3 * volume)
+    across = widths(freud_box(frames[0][0]))
+    error = max(_over_space(cells, across / d), _over_time(cells)) * d / (3 * volume)
     in_plane, interlayer = _layers(prepared, d, volume) if phase in CLOSE_PACKED else (math.nan, math.nan)
     return Spacing(
         phase=phase,
@@ -172,9 +174,8 @@ def lattice_spacing(frames: Sequence[tuple[ArrayLike, ArrayLike, Labels]], phase
     )
 
 
-def _widths(cell: Any) -> NDArray[np.float64]:
-    edges = np.array([cell.get_box_vector(k) for k in range(3)], float)
-    return np.asarray(cell.volume / np.linalg.norm(np.cross(edges[[1, 2, 0]], edges[[2, 0, 1]]), axis=1))
+def _six(cell: Any) -> list[float]:
+    return [cell.Lx, cell.Ly, cell.Lz, cell.xy, cell.xz, cell.yz]
 
 
 def _standard_error(residuals: NDArray[np.float64], cluster: NDArray[np.intp]) -> float:
@@ -231,7 +232,7 @@ def _layers(
             steepness = np.abs(bonds.vectors[:, 2]) / bonds.distances
             count = np.sum(steepness.reshape(-1, 12) < math.sin(math.radians(FLAT_DEGREES)), axis=1)
             flat.append(float(np.mean(count[: found.n][inside])))
-            heights.append(_opened(found.positions[: found.n][crystal, 2], found.box.Lz))
+            heights.append(open_film(_six(found.box), found.positions[: found.n][crystal]).positions[:, 2])
     if not flat or np.mean(flat) < FLAT_BONDS:
         return none
     extent = min(float(np.ptp(z)) for z in heights)
@@ -263,10 +264,3 @@ def _layers(
         square += float(np.sum((plane - plane.mean()) ** 2))
     h = cross / square
     return math.sqrt(2 * volume / (3**0.5 * h)), h
-
-
-def _opened(z: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Heights in a periodic box, counted upwards from the largest gap, so that a film across the boundary is whole."""
-    ordered = np.sort(z % period)
-    gaps = np.diff(ordered, append=ordered[0] + period)
-    return (ordered - ordered[(int(np.argmax(gaps)) + 1) % len(ordered)]) % period

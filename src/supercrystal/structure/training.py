@@ -12,9 +12,11 @@ by molecular dynamics against which the model is tested.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +42,9 @@ MIXTURES = (
     (6, 0.4),
     (13, 0.55),
 )
-#: Sum of the volumes of amorphous spheres over that of the box.
+#: Sum of the volumes of amorphous spheres over that of the box; of gases, from points without size upwards.
 FILLINGS = (0.45, 0.58)
+GASES = (1e-6, 0.1, 0.25)
 #: Share of the diagonal that is mixed into the covariance, which is close to singular.
 SHRINKAGE = 1e-3
 #: Particles of one sample that enter the fit for each kind of site.
@@ -274,10 +277,15 @@ def samples(rng: np.random.Generator, species: int) -> Iterator[tuple[str, Made]
         for filling in (*FILLINGS, 0.50, 0.54, 0.62):
             for noise in (0.03, 0.08):
                 yield "amorphous", amorphous(rng, guests=0, ratio=1.0, filling=filling, noise=noise)
+        for filling in GASES:
+            yield "gas", amorphous(rng, guests=0, ratio=1.0, filling=filling, noise=0.0)
         return
     for guests, ratio in MIXTURES:
         for filling in FILLINGS:
             yield f"amorphous {guests}", amorphous(rng, guests=guests, ratio=ratio, filling=filling)
+    for guests in (1, 3, 6):
+        for filling in GASES:
+            yield f"gas {guests}", amorphous(rng, guests=guests, ratio=0.6, filling=filling, noise=0.0)
     for phase in recognised(2):
         for noise in (0.03, 0.08):
             yield f"half-molten {phase}", half_molten(rng, phase, noise=noise)
@@ -348,3 +356,22 @@ def _fitted(
         "weights": weights.round(4).tolist(),
         "offsets": offsets.round(4).tolist(),
     }
+
+
+def write(seed: int, out: Path) -> None:
+    """Fit and write the coefficients."""
+    lines = [f"{json.dumps(role)}: {json.dumps(model)}" for role, model in fit(seed).items()]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    part = out.with_name(out.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(out)
+
+
+if __name__ == "__main__":
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Fit the labels of particles to the catalogue's phases.")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("labels.json"))
+    given = parser.parse_args()
+    write(given.seed, given.out)
