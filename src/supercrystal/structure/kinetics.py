@@ -238,8 +238,9 @@ def steady(time: ArrayLike, values: ArrayLike, parts: Sequence[float] = PARTS) -
     """Longest end of a series without a trend; the shortest that was tried if all have one.
 
     The trend over an end is held against its error by Student's t with as many degrees of freedom as independent frames
-    allow. Of stationary series of 60 frames it takes 3 % of independent and 9 % of correlated ones (τ = 3 frames) for
-    trending (1,000 each, last half): few frames tell their correlation badly.
+    allow. Few frames hide their own correlation. Of 1,000 stationary autoregressions, the last 30 of 60 frames were taken
+    for trending in 0.4 %, 3 %, 4 % at correlation times of 0, 1, 3 frames, left undecided in 0.2 %, 8 %, 60 %, and the means
+    of the rest scattered by 0.9, 1.1, 1.9 of the stated error. With 120 frames in the part the last is 1.0 throughout.
 
     Args:
         time: (T,) increasing.
