@@ -135,13 +135,15 @@ LIQUIDS: dict[str, Liquid] = {
     "WCA 0.80": Liquid(wca(1.0), _N, _WCA_SOURCE, density=0.80, seed=102),
     "WCA 0.88": Liquid(wca(1.0), _N, _WCA_SOURCE, density=0.88, seed=103),
     "WCA 0.92": Liquid(wca(1.0), _N, _WCA_SOURCE, density=0.92, seed=104, production=6000),
+    # At kT = ε the full potential freezes at 0.919 (DOI 10.1063/1.2753149, as quoted by SklogWiki): 0.92 is on the line.
     "LJ 0.85": Liquid(lennard_jones((1.0,)), _N, density=0.85, seed=105, equilibration=2000, production=3000),
     "LJ 0.92": Liquid(lennard_jones((1.0,)), _N, density=0.92, seed=106, equilibration=2000, production=3000),
     "LJ supercooled": Liquid(
         lennard_jones((1.0,)), _N, density=0.95, kT=0.62, hot=2.0, flows=0.3, seed=107, equilibration=2500,
         production=3000,
     ),
-    # Freezing of inverse powers: r⁻¹² near 1.15 and r⁻⁶ near 2.2 in this unit, DOI 10.1063/1.1676196.
+    # Freezing of r⁻¹² lies near 1.15 and of r⁻⁶ near 2.2 in this unit, as remembered from DOI 10.1063/1.1676196, which
+    # was not opened: what the runs show counts.
     "r^-6 liquid": Liquid(
         soft(6, 1.8), _N, density=1.9, seed=108, equilibration=1500, production=2500
     ),
@@ -283,7 +285,7 @@ CRYSTALS: dict[str, Crystal] = {
     "fcc r^-12": Crystal("fcc", (8, 8, 8), 0.071, soft(12, 1.6), scale=(2**0.5 / 1.3) ** (1 / 3), seed=204),
     "hcp WCA cold": Crystal("hcp", (10, 10, 10), 0.043, wca(1.0), scale=(2**0.5 / 1.25) ** (1 / 3), seed=205),
     "hcp WCA hot": Crystal("hcp", (10, 10, 10), 0.073, wca(1.0), scale=(2**0.5 / 1.05) ** (1 / 3), seed=206),
-    # bcc is mechanically stable for r⁻⁶ and the first solid on freezing, DOI 10.1063/1.1677521.
+    # For n ≤ 7 the fluid of r⁻ⁿ freezes into bcc, DOI 10.1063/1.1677521 (abstract).
     "bcc r^-6 cold": Crystal(
         "bcc", (10, 10, 10), 0.053, soft(6, 1.4), scale=(1.299 / 4.5) ** (1 / 3), seed=207, timestep=0.004,
         equilibration=1500, production=2000,
