@@ -1,11 +1,15 @@
 """Read configurations from trajectory files, ours or anybody's, with types mapped to species.
 
-GSD of schema 1 and 2 is read by gsd; every other format by mdtraj, which converts lengths to nm.
+GSD of schema 1 and 2 is read by gsd, frame by frame. Every other format is read whole by mdtraj, which gives lengths in
+nm: it takes those of PDB, XYZ, DCD, NetCDF and LAMMPS files as ångström, whatever their writer meant.
 """
 
 from __future__ import annotations
 
 import operator
+import os
+import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,11 +28,10 @@ if TYPE_CHECKING:
 #: What `--species` maps to, besides any name: a species that is left out of the analysis.
 LEFT_OUT = "-"
 
-#: Formats that carry particle names of their own; mdtraj needs a topology for all others.
-_NAMED = (".pdb", ".pdb.gz", ".gro", ".h5", ".hdf5", ".cif", ".pdbx", ".prmtop", ".psf")
-
-#: Empty space around a configuration without box, over its largest extent: no particle then sees a periodic image.
+#: Empty space around particles without box, over their largest extent: none then sees a periodic image.
 _MARGIN = 1.0
+#: What gsd raises on files that are no GSD files, of another schema, truncated or damaged.
+_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, IndexError, TypeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class Configuration:
         positions: (N, 3).
         kinds: (N,) index into `species`.
         species: names in the order of the file, or what they were mapped to.
-        diameters: (N,), or None where the file has none.
-        orientations: (N, 4) unit quaternions (w, x, y, z), or None where the file has none.
+        diameters: (N,), or None where the format has none; a GSD file without them has 1 everywhere.
+        orientations: (N, 4) unit quaternions (w, x, y, z), or None where the format has none; a GSD file without them
+            has (1, 0, 0, 0) everywhere.
         unit: of lengths.
         file: where it was read from.
         tags: (N,) numbers of these particles in the file.
@@ -82,11 +86,9 @@ def parse_species(text: str | None) -> dict[str, str]:
     {'PbS': 'A', 'Au': 'B'}
     """
     found: dict[str, str] = {}
-    for part in (text or "").split(","):
-        if not part.strip() and not (text or "").strip():
-            continue
+    for part in text.split(",") if text and text.strip() else ():
         name, equals, species = (piece.strip() for piece in part.partition("="))
-        if not (name and equals and species):
+        if not (name and equals and species) or "=" in species:
             raise TrajectoryError(
                 f"'{part.strip()}' maps no species; write NAME=SPECIES, NAME=SPECIES with the file's names on the "
                 f"left, for instance PbS=A,Au=B; '{LEFT_OUT}' on the right leaves a species out"
@@ -111,42 +113,74 @@ def _wanted(path: Path, frame: SupportsIndex, count: int) -> int:
     if count == 0:
         raise TrajectoryError(f"{path} has no frame")
     try:
+        if isinstance(frame, bool):
+            raise TypeError
         index = operator.index(frame)
     except TypeError:
         raise TrajectoryError(f"a frame is a whole number; got {frame!r}") from None
-    wanted = index + count if index < 0 else index
-    if not 0 <= wanted < count:
+    if not -count <= index < count:
         raise TrajectoryError(
             f"{path} has no frame {index}: allowed 0 to {count - 1}, or -{count} to -1 from the end"
         )
-    return wanted
+    return index % count
 
 
 def _mapped(
-    path: Path, names: list[str], typeid: NDArray[Any], species: Mapping[str, str]
-) -> tuple[NDArray[np.intp], tuple[str, ...], NDArray[np.bool_]]:
-    """(N,) index into the species, their names, and (N,) whether a particle stays."""
+    path: Path, names: list[str], typeid: NDArray[np.intp], species: Mapping[str, str]
+) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """(N,) index into the species, -1 for those left out, and the names of the species that have particles."""
     unknown = [name for name in species if name not in names and name not in map(species_of_type, names)]
     if unknown:
         raise TrajectoryError(
             f"{path} has no species '{unknown[0]}'{nearest(unknown[0], names)}; it has {', '.join(names)}"
         )
     named = [species.get(name, species.get(species_of_type(name), species_of_type(name))) for name in names]
-    present = [named[i] for i in np.unique(typeid)]
-    kept = tuple(dict.fromkeys(name for name in named if name != LEFT_OUT and name in present))
-    index = np.array([kept.index(name) if name in kept else -1 for name in named], np.intp)
-    kinds = index[np.asarray(typeid, np.intp)]
-    return kinds, kept, kinds >= 0
+    present = {named[i] for i in np.unique(typeid)} - {LEFT_OUT}
+    kept = tuple(dict.fromkeys(name for name in named if name in present))
+    index = np.array([kept.index(name) if name in present else -1 for name in named], np.intp)
+    return index[typeid], kept
 
 
-def _checked(path: Path, found: Configuration) -> Configuration:
-    if not found.n:
-        raise TrajectoryError(f"frame {found.index} of {path} has no particles, or all were left out")
-    if not np.all(np.isfinite(found.positions)):
-        raise TrajectoryError(
-            f"frame {found.index} of {path} has positions that are not finite: its simulation diverged"
-        )
-    return found
+def _configuration(
+    path: Path,
+    index: int,
+    box: NDArray[np.float64],
+    positions: NDArray[np.float64],
+    names: list[str],
+    typeid: NDArray[np.intp],
+    species: Mapping[str, str],
+    *,
+    beads: NDArray[np.bool_] | None = None,
+    diameters: NDArray[np.float64] | None = None,
+    orientations: NDArray[np.float64] | None = None,
+    **other: Any,
+) -> Configuration:
+    """Particles of a frame that stay, checked."""
+    where = f"frame {index} of {path}"
+    if not len(positions):
+        raise TrajectoryError(f"{where} has no particles")
+    if np.any((typeid < 0) | (typeid >= len(names))):
+        raise TrajectoryError(f"{where} has particles of types that it does not name: it is damaged")
+    if not np.all(np.isfinite(box)) or np.any(box[:2] <= 0) or box[2] < 0:
+        raise TrajectoryError(f"the box of {where} is {box.tolist()}: lengths must be finite and > 0")
+    kinds, kept = _mapped(path, names, typeid, species)
+    stay = kinds >= 0 if beads is None else (kinds >= 0) & ~beads
+    if not np.any(stay):
+        raise TrajectoryError(f"of the particles of {where} all are left out: map a species to a name")
+    if not np.all(np.isfinite(positions[stay])):
+        raise TrajectoryError(f"{where} has positions that are not finite: its simulation diverged")
+    return Configuration(
+        index=index,
+        box=box,
+        positions=positions[stay],
+        kinds=kinds[stay],
+        species=kept,
+        diameters=None if diameters is None else diameters[stay],
+        orientations=None if orientations is None else orientations[stay],
+        file=str(path),
+        tags=np.flatnonzero(stay),
+        **other,
+    )
 
 
 def configuration(
@@ -155,38 +189,41 @@ def configuration(
     """Particles of a GSD frame.
 
     Raises:
-        TrajectoryError: no particles, positions that are not finite, or a mapped species that is not there.
+        TrajectoryError: no particles, a box that is none, positions that are not finite, arrays of another length than N,
+            or a mapped species that is not there.
     """
-    particles = frame.particles
-    n = int(particles.N)
-    typeid = np.zeros(n, np.intp) if particles.typeid is None else np.asarray(particles.typeid, np.intp)
-    kinds, names, stay = _mapped(Path(file), list(particles.types or ["A"]), typeid, species or {})
-    tags = np.arange(n)
-    if particles.body is not None:
-        # A rigid body's number is the tag of its centre; -1 is no body.
-        body = np.asarray(particles.body, np.int64)
-        stay = stay & ((body < 0) | (body == tags) | (body >= n))
-    box = np.zeros(6) if frame.configuration.box is None else np.asarray(frame.configuration.box, float)
+    particles, n = frame.particles, int(frame.particles.N)
+
+    def of_each(name: str, *shape: int) -> NDArray[np.float64] | None:
+        values = getattr(particles, name)
+        if values is None:
+            return None
+        if np.size(values) != n * int(np.prod(shape)):
+            raise TrajectoryError(
+                f"frame {index} of {file} has {n} particles, but a {name} for {len(values)}: it is damaged"
+            )
+        return np.asarray(values, float).reshape(n, *shape)
+
+    positions, typeid, body = of_each("position", 3), of_each("typeid"), of_each("body")
+    if positions is None:
+        raise TrajectoryError(f"frame {index} of {file} has no positions")
+    box = np.zeros(6) if frame.configuration.box is None else np.array(frame.configuration.box, float)
     if frame.configuration.dimensions == 2:
-        box = np.where(np.arange(6) == 2, 0.0, box)
-
-    def chosen(values: Any) -> NDArray[np.float64] | None:
-        return None if values is None else np.asarray(values, float)[stay]
-
-    return _checked(
+        box[2] = 0
+    # A rigid body's number is the tag of its centre; -1 is no body.
+    beads = None if body is None else (body >= 0) & (body != np.arange(n)) & (body < n)
+    return _configuration(
         Path(file),
-        Configuration(
-            index=index,
-            box=box,
-            positions=np.asarray(particles.position, float).reshape(-1, 3)[stay],
-            kinds=kinds[stay],
-            species=names,
-            diameters=chosen(particles.diameter),
-            orientations=chosen(particles.orientation),
-            file=str(file),
-            tags=np.flatnonzero(stay),
-            step=int(frame.configuration.step or 0),
-        ),
+        index,
+        box,
+        positions,
+        list(particles.types or ["A"]),
+        np.zeros(n, np.intp) if typeid is None else typeid.astype(np.intp),
+        species or {},
+        beads=beads,
+        diameters=of_each("diameter"),
+        orientations=of_each("orientation", 4),
+        step=int(frame.configuration.step or 0),
     )
 
 
@@ -201,7 +238,7 @@ class _Gsd:
         wanted = _wanted(self.path, index, len(self.file))
         try:
             frame = self.file[wanted]
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except _DAMAGED as error:
             raise TrajectoryError(f"cannot read frame {wanted} of {self.path}: {error}") from error
         return configuration(frame, wanted, self.path, self.species)
 
@@ -209,60 +246,87 @@ class _Gsd:
 class _Mdtraj:
     def __init__(self, path: Path, loaded: Any, species: Mapping[str, str]) -> None:
         self.path, self.loaded, self.species = path, loaded, species
-        self.names = [atom.name for atom in loaded.topology.atoms]
+        names = [atom.name for atom in loaded.topology.atoms]
+        self.types = list(dict.fromkeys(names))
+        number = {name: k for k, name in enumerate(self.types)}
+        self.typeid = np.array([number[name] for name in names], np.intp)
+        self.begins = np.zeros(3)
+        if len(self) and names:
+            cell, x = self._frame(0)
+            if np.all(np.isfinite(cell)) and np.linalg.det(cell) > 0:
+                # Rounded files have a corner of the box just above some particles.
+                self.begins[(x @ np.linalg.inv(cell)).min(axis=0) > -1e-3] = 1
 
     def __len__(self) -> int:
         return int(self.loaded.n_frames)
 
+    def _frame(self, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Cell vectors as rows, zero where the file has none, and positions."""
+        with np.errstate(all="ignore"):  # angles of damaged files
+            cells = self.loaded.unitcell_vectors
+        cell = np.zeros((3, 3)) if cells is None else np.asarray(cells[index], float)
+        return cell, np.asarray(self.loaded.xyz[index], float)
+
     def read(self, index: SupportsIndex) -> Configuration:
         wanted = _wanted(self.path, index, len(self))
-        types = list(dict.fromkeys(self.names))
-        typeid = np.array([types.index(name) for name in self.names], np.intp)
-        kinds, names, stay = _mapped(self.path, types, typeid, self.species)
-        positions = np.asarray(self.loaded.xyz[wanted], float)[stay]
-        cell = None if self.loaded.unitcell_vectors is None else self.loaded.unitcell_vectors[wanted]
-        found = _checked(
-            self.path,
-            Configuration(
-                wanted, np.zeros(6), positions, kinds[stay], names, unit="nm", file=str(self.path),
-                tags=np.flatnonzero(stay),
-            ),
-        )  # fmt: skip
-        if cell is None or not np.any(cell):
-            box, positions = _unbounded(positions)
-        else:
-            box, positions = _box(np.asarray(cell, float)), positions
-        return Configuration(**{**vars(found), "box": box, "positions": positions})
+        cell, x = self._frame(wanted)
+        if not np.all(np.isfinite(cell)):
+            raise TrajectoryError(
+                f"the box of frame {wanted} of {self.path} is not finite: the file is damaged"
+            )
+        # Boxes that begin at the origin are moved to have their centre there, as those of GSD files have.
+        box, shift = (_box(cell), -self.begins @ cell / 2) if np.any(cell) else self._around()
+        return _configuration(
+            self.path, wanted, box, x + shift, self.types, self.typeid, self.species, unit="nm"
+        )
 
-
-def _unbounded(positions: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A box so wide that periodic images are out of reach, and the positions centred in it."""
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    length = np.ptp(positions, axis=0) + _MARGIN * (np.max(high - low) or 1.0)
-    return np.array([*length, 0, 0, 0]), positions - (low + high) / 2
+    def _around(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """One box for all frames, so wide that periodic images are out of reach, and what centres it."""
+        finite = np.where(np.isfinite(self.loaded.xyz), self.loaded.xyz, 0).astype(float)
+        low, high = finite.min(axis=(0, 1)), finite.max(axis=(0, 1))
+        extent = high - low
+        return np.array([*(extent + _MARGIN * (extent.max() or 1.0)), 0, 0, 0]), -(low + high) / 2
 
 
 def _box(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(6,) of cell vectors as rows, the first along x and the second in the xy plane, as mdtraj gives them."""
-    lx, ly, lz = np.diag(vectors)
-    return np.array([lx, ly, lz, vectors[1, 0] / ly, vectors[2, 0] / lz, vectors[2, 1] / lz])
+    """(6,) of cell vectors as rows, the first along x and the second in the xy plane, as mdtraj has them."""
+    lengths = np.diag(vectors)
+    if not np.all(lengths > 0):
+        return np.array([*lengths, 0, 0, 0])
+    _, ly, lz = lengths
+    return np.array([*lengths, vectors[1, 0] / ly, vectors[2, 0] / lz, vectors[2, 1] / lz])
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep what mdtraj's plugins print off stdout, which is for results, and warnings off stderr."""
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _load_mdtraj(path: Path, top: Path | None, species: Mapping[str, str]) -> _Mdtraj:
     import mdtraj
 
-    named = path.name.lower().endswith(_NAMED)
+    given = {} if top is None else {"top": _topology(top)}
     try:
-        topology = None if top is None else _topology(top)
-        loaded = mdtraj.load(str(path)) if named and top is None else mdtraj.load(str(path), top=topology)
-    except TrajectoryError:
-        raise
+        with _without_chatter():
+            loaded = mdtraj.load(str(path), **given)
     except Exception as error:  # mdtraj's readers raise whatever their parsers do
-        if not named and top is None:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if top is None and "topology" in reason:
             raise TrajectoryError(
                 f"{path} names no particles: give --top a GSD, PDB or GRO file of the same particles that does"
             ) from error
-        raise TrajectoryError(f"mdtraj cannot read {path}: {error}") from error
+        raise TrajectoryError(f"mdtraj cannot read {path}: {reason}") from error
     return _Mdtraj(path, loaded, species)
 
 
@@ -271,15 +335,30 @@ def _topology(top: Path) -> Any:
     import gsd.hoomd
     import mdtraj
 
-    if top.suffix.lower() != ".gsd":
-        return str(top)
-    with gsd.hoomd.open(top, "r") as file:
-        particles = file[0].particles
-    topology = mdtraj.Topology()
-    residue = topology.add_residue("NC", topology.add_chain())
-    for typeid in particles.typeid:
-        topology.add_atom(particles.types[typeid], mdtraj.element.virtual, residue)
+    _refuse_to_open(top)
+    try:
+        if top.suffix.lower() != ".gsd":
+            with _without_chatter():
+                return mdtraj.load_topology(str(top))
+        with gsd.hoomd.open(top, "r") as file:
+            particles = file[0].particles
+        topology = mdtraj.Topology()
+        residue = topology.add_residue("NC", topology.add_chain())
+        for typeid in particles.typeid:
+            topology.add_atom(particles.types[typeid], mdtraj.element.virtual, residue)
+    except Exception as error:  # as above
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TrajectoryError(f"cannot read the particles' names from {top}: {reason}") from error
     return topology
+
+
+def _refuse_to_open(path: Path) -> None:
+    if os.path.isdir(path):
+        raise TrajectoryError(f"cannot read {path}: it is a directory")
+    if not os.path.isfile(path):
+        raise TrajectoryError(f"cannot read {path}: there is no such file")
+    if not os.access(path, os.R_OK):
+        raise TrajectoryError(f"cannot read {path}: you may not; ask its owner for permission to read")
 
 
 @contextmanager
@@ -289,9 +368,9 @@ def open_trajectory(
     """Open a trajectory.
 
     Args:
-        path: a GSD file, or anything mdtraj reads.
+        path: a GSD file, or anything mdtraj reads. Particles of a file without box get empty space around them.
         species: name in the file → species, as mapping or as text (`parse_species`); unnamed ones keep theirs.
-        top: a file with the particles' names, for formats that have none.
+        top: a file with the particles' names, for formats that have none; of others it replaces the names.
 
     Raises:
         TrajectoryError: the file is missing, truncated or of an unknown format, or a mapped species is not in it.
@@ -300,14 +379,13 @@ def open_trajectory(
 
     given = parse_species(species) if isinstance(species, str) else dict(species or {})
     path = Path(path)
-    if not path.is_file():
-        raise TrajectoryError(f"cannot read {path}: there is no such file")
+    _refuse_to_open(path)
     if path.suffix.lower() != ".gsd":
-        yield _load_mdtraj(path, top, given)
+        yield _load_mdtraj(path, None if top is None else Path(top), given)
         return
     try:
         file = gsd.hoomd.open(path, "r")
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except _DAMAGED as error:
         raise TrajectoryError(
             f"cannot read {path} as a GSD trajectory: {error}; it may be truncated, or of another format"
         ) from error
