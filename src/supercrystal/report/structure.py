@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -19,22 +20,45 @@ def identification(record: dict[str, Any]) -> Group:
     frames = record["frames"]
     if len(frames) == 1:
         return Group(*_one(record["file"], frames[0]))
-    table = Table(title=record["file"], title_justify="left")
-    for column in ("frame", "step", "phase", "score", "grains", "largest", "a", "fractions"):
-        table.add_column(column, justify="left" if column in ("phase", "fractions") else "right")
+    rows = []
     for frame in frames:
         crystals = [grain for grain in frame["grains"] if not grain["sublattice"]]
-        table.add_row(
-            str(frame["frame"]),
-            str(frame["step"]),
-            frame["verdict"],
-            f"{frame['score']:.2f}" if crystals else "",
-            str(len(crystals)),
-            str(crystals[0]["n"]) if crystals else "",
-            constant(frame["lattice"]) if crystals else "",
-            _shares(frame["fractions"]),
+        rows.append(
+            [
+                str(frame["frame"]),
+                str(frame["step"]),
+                frame["verdict"],
+                str(len(crystals)),
+                str(crystals[0]["n"]) if crystals else "",
+                f"{frame['score']:.2f}" if crystals else "",
+                constant(frame["lattice"]) if crystals else "",
+                _shares(frame["fractions"]),
+            ]
         )
-    return Group(table, *(Text(line) for line in _history(record.get("history"))))
+    columns = ("frame", "step", "phase", "grains", "largest", "score", "a", "particles")
+    parts: list[RenderableType] = [_table(columns, rows, left=("phase", "particles"), title=record["file"])]
+    parts += [Text(line) for line in _history(record.get("history"))]
+    # What several frames say in the same words is said once.
+    parts += [Text(f"mind: {note}") for note in dict.fromkeys(n for frame in frames for n in frame["notes"])]
+    return Group(*parts)
+
+
+def _table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Collection[str],
+    title: str | None = None,
+    caption: str | None = None,
+) -> Table:
+    """A table without the columns that are empty in every row; only columns of words may wrap."""
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    kept = [k for k in range(len(columns)) if any(row[k] for row in rows)]
+    for k in kept:
+        words = columns[k] in left
+        table.add_column(columns[k], justify="left" if words else "right", no_wrap=not words)
+    for row in rows:
+        table.add_row(*(row[k] for k in kept))
+    return table
 
 
 def _shares(fractions: dict[str, float]) -> str:
@@ -43,10 +67,20 @@ def _shares(fractions: dict[str, float]) -> str:
 
 
 def constant(lattice: dict[str, Any], key: str = "a") -> str:
-    """Lattice constant with its standard error."""
+    """Lattice constant with its standard error, empty where the lattice has no such constant."""
     value = lattice.get(f"{key}_nm", lattice.get(key))
-    error = lattice["uncertainty" if key == "a" else f"{key}_uncertainty"]
-    return f"{number(value, error)} ± {number(error, error)}"
+    return (
+        ""
+        if value is None
+        else _with_error(value, lattice["uncertainty" if key == "a" else f"{key}_uncertainty"])
+    )
+
+
+def _with_error(value: float, error: float | None, unit: str = "") -> str:
+    # The error of a perfect lattice is that of single precision, or zero: no digits are earned by it.
+    if not error or error < 1e-6 * abs(value):
+        return f"{number(value, 1e-5 * abs(value))}{unit}"
+    return f"{number(value, error)} ± {number(error, error)}{unit}"
 
 
 def _one(file: str, frame: dict[str, Any]) -> list[RenderableType]:
@@ -57,66 +91,68 @@ def _one(file: str, frame: dict[str, Any]) -> list[RenderableType]:
         parts.append(_grains(frame["grains"]))
     lattice = frame["lattice"]
     if lattice:
-        lengths = ", ".join(
-            f"{number(v, e)} ± {number(e, e)}"
-            for v, e in zip(lattice["lengths"], lattice["lengths_uncertainty"], strict=True)
+        parts.append(
+            Text(
+                f"cell of the largest grain ({lattice['unit']}): {_each(lattice, 'lengths')}; "
+                f"{_each(lattice, 'angles', '°')}"
+            )
         )
-        angles = ", ".join(f"{v:.2f}°" for v in lattice["angles"])
-        parts.append(Text(f"cell of the largest grain: {lengths} ({lattice['unit']}); {angles}"))
         check = lattice["scattering"]
         if check["lengths"] is None:
             parts.append(Text(f"no cross-check by S(k): {check['reason']}"))
         elif check["differs"]:
-            other = ", ".join(
-                f"{number(v, e)} ± {number(e, e)}"
-                for v, e in zip(check["lengths"], check["lengths_uncertainty"], strict=True)
-            )
-            parts.append(Text(f"by its peaks in S(k) it differs: {other}"))
+            parts.append(Text(f"by its peaks in S(k) it differs: {_each(check, 'lengths')}"))
         else:
             parts.append(Text("its peaks in S(k) agree"))
     if frame.get("monolayer"):
-        parts.append(
-            Text(", ".join(f"{k}: {v}" for k, v in frame["monolayer"].items() if not isinstance(v, dict)))
-        )
+        parts.append(_monolayer({"all": frame["monolayer"]}, "order in the plane"))
     for refused in frame.get("refused", [])[:3]:
         parts.append(Text(f"not a grain: {refused['particles']} particles, {refused['reason']}"))
     parts += [Text(f"mind: {note}") for note in frame["notes"]]
     return parts
 
 
+def _each(record: dict[str, Any], key: str, unit: str = "") -> str:
+    values, errors = record[key], record[f"{key}_uncertainty"]
+    return ", ".join(_with_error(v, e, unit) for v, e in zip(values, errors, strict=True))
+
+
+def _monolayer(orders: dict[str, dict[str, Any]], title: str) -> Table:
+    """Order in the plane, a line for each species or for all of them."""
+    keys = [f"psi{k}_{which}" for k in (6, 4) for which in ("local", "averaged", "overall")]
+    rows = [
+        [name, str(order["particles"]), order["kind"]]
+        + ["" if order[key] is None else f"{order[key]:.2f}" for key in keys]
+        for name, order in orders.items()
+    ]
+    columns = ("species", "particles", "order", *(key.replace("psi", "ψ").replace("_", " ") for key in keys))
+    return _table(columns, rows, ("species", "order"), title)
+
+
 def _grains(grains: list[dict[str, Any]]) -> Table:
-    table = Table()
-    columns = (
-        "grain",
-        "particles",
-        "score",
-        "a",
-        "c",
-        "displacement",
-        "strain",
-        "vacancies",
-        "antisites",
-        "next",
-    )
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("grain", "next") else "right")
+    rows = []
     for grain in grains[:LISTED]:
         lattice, part = grain["lattice"], grain["sublattice"]
-        table.add_row(
-            f"{part['species']} sublattice {part['phase']}" if part else grain["phase"],
-            str(grain["n"]),
-            f"{grain['score']:.3f}",
-            constant(lattice),
-            constant(lattice, "c") if "c_uncertainty" in lattice else "",
-            f"{grain['rms_displacement_over_shortest_distance']:.3f} d",
-            f"{100 * max(map(abs, grain['strain'])):.1f} %",
-            f"{100 * grain['vacancies']:.1f} %",
-            f"{100 * grain['antisites']:.1f} %",
-            grain["runner_up"]["phase"],
+        rows.append(
+            [
+                f"{part['species']} sublattice {part['phase']}" if part else grain["phase"],
+                str(grain["n"]),
+                f"{grain['score']:.2f}",
+                constant(lattice),
+                constant(lattice, "c"),
+                f"{grain['rms_displacement_over_shortest_distance']:.3f}",
+                *(f"{100 * v:.1f}" for v in (max(map(abs, grain["strain"])), grain["vacancies"])),
+                f"{100 * grain['antisites']:.1f}" if len(grain["occupancy"]) > 1 else "",
+                grain["runner_up"]["phase"],
+            ]
         )
-    if len(grains) > LISTED:
-        table.caption = f"and {len(grains) - LISTED} smaller ones"
-    return table
+    more = len(grains) - LISTED
+    return _table(
+        ("grain", "particles", "score", "a", "c", "rms/d", "strain %", "vacant %", "antisites %", "next"),
+        rows,
+        left=("grain", "next"),
+        caption=f"and {more} smaller ones" if more > 0 else None,
+    )
 
 
 def _history(history: dict[str, Any] | None) -> list[str]:
@@ -137,59 +173,82 @@ def description(record: dict[str, Any]) -> Group:
     if film and film["layers"] and film["layers"]["layers"]:
         parts.append(_layers(film["layers"], record["unit"]))
     elif film and film["order"]:
-        parts.append(Text(f"monolayer: {film['order']['kind']}"))
+        parts.append(_monolayer({"all": film["order"], **film["order_by_species"]}, "order in the plane"))
     elif film:
         parts.append(Text("no layers along z"))
     if record["orientation"]:
         parts.append(_orientations(record["orientation"]))
-    if record["packing"]:
-        table = Table(title=f"local packing, sizes from {record['packing']['sizes']}", title_justify="left")
-        for column in ("species", "particles", "packing fraction", "spread"):
-            table.add_column(column, justify="left" if column == "species" else "right")
-        for row in record["packing"]["species"]:
-            share = [row["fraction"], row["spread"]]
-            table.add_row(
-                row["species"], str(row["particles"]), *("" if v is None else f"{v:.3f}" for v in share)
+    packing = record["packing"]
+    if packing:
+        rows = [
+            [
+                row["species"],
+                str(row["particles"]),
+                *("" if v is None else f"{v:.3f}" for v in (row["fraction"], row["spread"])),
+            ]
+            for row in packing["species"]
+        ]
+        columns = ("species", "particles", "packing fraction", "spread")
+        parts.append(
+            _table(
+                columns,
+                rows,
+                ("species",),
+                f"local packing, sizes: {packing['sizes']}",
+                packing["note"] or None,
             )
-        parts.append(table)
-        if record["packing"]["note"]:
-            parts.append(Text(f"mind: {record['packing']['note']}"))
+        )
     parts += [Text(f"left out: {part}: {reason}") for part, reason in record["left_out"].items()]
     return Group(*parts)
 
 
 def _layers(layers: dict[str, Any], unit: str) -> Table:
-    table = Table(title=f"layers along z ({unit})", title_justify="left")
-    for column in ("layer", "height", "thickness", "per area", "particles", "order"):
-        table.add_column(column, justify="left" if column == "order" else "right")
+    rows = []
     for place, layer in enumerate(layers["layers"], start=1):
-        order = layer.get("order")
-        table.add_row(
-            str(place),
-            f"{number(layer['height'], layer['uncertainty'])} ± {number(layer['uncertainty'], layer['uncertainty'])}",
-            f"{layer['thickness']:.3f}",
-            f"{layer['areal_density']:.4g}",
-            str(layer["particles"]),
-            "" if not order else str(order["kind"]),
+        shares = layer["composition"]
+        rows.append(
+            [
+                str(place),
+                _with_error(layer["height"], layer["uncertainty"]),
+                f"{layer['thickness']:.3f}",
+                f"{layer['areal_density']:.4g}",
+                str(layer["particles"]),
+                ", ".join(f"{name} {100 * x:.0f} %" for name, x in shares.items() if x)
+                if len(shares) > 1
+                else "",
+                str(layer["order"]["kind"]) if layer["order"] else "",
+            ]
         )
-    if layers.get("spacing") is not None:
-        table.caption = f"spacing {layers['spacing']:.4g} ± {layers['spacing_uncertainty']:.1g}"
-    return table
+    apart = layers["spacing"]
+    return _table(
+        ("layer", "height", "thickness", "per area", "particles", "species", "order"),
+        rows,
+        left=("species", "order"),
+        title=f"layers along z ({unit})",
+        caption=None if apart is None else f"spacing {_with_error(apart, layers['spacing_uncertainty'])}",
+    )
 
 
 def _orientations(found: dict[str, Any]) -> Table:
-    table = Table(title="orientations", title_justify="left")
-    for column in ("sublattice", "particles", "cubatic", "floor", "nematic", "angle to axes", "random"):
-        table.add_column(column, justify="left" if column == "sublattice" else "right")
+    rows = []
     for part in found["sublattices"]:
         cubatic, alignment = part["cubatic"], part["alignment"]
-        table.add_row(
-            part["name"],
-            str(part["particles"]),
-            f"{cubatic['order']:.3f}",
-            f"{cubatic['order_floor']:.3f}",
-            f"{part['nematic']['order']:.3f}",
-            f"{alignment['mean_degrees']:.1f}°",
-            f"{alignment['mean_degrees_random']:.1f}°",
+        rows.append(
+            [
+                part["name"],
+                str(part["particles"]),
+                f"{cubatic['order']:.3f}",
+                f"{cubatic['order_floor']:.3f}",
+                f"{part['nematic']['order']:.3f}",
+                f"{alignment['mean_degrees']:.1f}°",
+                f"{alignment['mean_degrees_random']:.1f}°",
+            ]
         )
-    return table
+    columns = ("sublattice", "particles", "cubatic", "random", "nematic", "angle to axes", "random")
+    return _table(
+        columns,
+        rows,
+        ("sublattice",),
+        "orientations",
+        "; ".join(f"left out: {name}: {why}" for name, why in found["left_out"].items()) or None,
+    )

@@ -67,6 +67,9 @@ def describe(
 
 def _orientation(configuration: Configuration, named: Named | None) -> dict[str, Any]:
     """Orientations by species or, in a crystal, by kind of site against the axes of the largest grain."""
+    q = configuration.orientations
+    if q is None or np.all(q == [1, 0, 0, 0]):
+        raise TrajectoryError("the file has no orientations")
     if named is None or not named.crystals:
         return describe_orientation(configuration).to_dict()
     grain = named.crystals[0]

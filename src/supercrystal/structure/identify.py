@@ -157,7 +157,7 @@ def _sublattice(grain: Grain) -> dict[str, str] | None:
     return {"species": max(counts, key=lambda key: counts[key]), "phase": grain.phase}
 
 
-def frames_to_read(count: int, frame: SupportsIndex | None, every: int | None) -> list[int]:
+def frames_to_read(count: int, frame: SupportsIndex | None, every: int | None) -> list[SupportsIndex]:
     """Indices of the frames that are asked for: one, or every K-th from the first.
 
     Raises:
@@ -166,10 +166,10 @@ def frames_to_read(count: int, frame: SupportsIndex | None, every: int | None) -
     if every is not None:
         if frame is not None:
             raise TrajectoryError("give --frame for one frame or --every for many, not both")
-        if every < 1:
+        if isinstance(every, float | bool) or every < 1:
             raise TrajectoryError(f"--every takes a whole number ≥ 1; got {every}")
         return list(range(0, count, every))
-    return [-1] if frame is None else [int(frame.__index__())]
+    return [-1 if frame is None else frame]
 
 
 def identify(
@@ -206,7 +206,7 @@ def identify(
 
 
 def _identified(
-    file: Trajectory, index: int, over: int, host: str | None, periodic: Sequence[bool]
+    file: Trajectory, index: SupportsIndex, over: int, host: str | None, periodic: Sequence[bool]
 ) -> Identification:
     from supercrystal.structure.monolayers import plane_order
 
@@ -214,7 +214,7 @@ def _identified(
     if over != 1:
         from supercrystal.structure.averaging import average
 
-        averaged = average(file, configuration.index, over)
+        averaged = average(file, configuration.index, over, periodic=periodic)
         configuration, mobile = averaged.configuration, int(np.sum(averaged.mobile))
     if configuration.flat:
         order = plane_order(configuration.box, configuration.positions).to_dict()
