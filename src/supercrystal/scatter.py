@@ -238,9 +238,10 @@ def _powder(
             candidates = [_record(one) for one in indexing.index_powder(factors)[:5]]
         except (TrajectoryError, PhysicsError) as error:
             notes.append(f"not indexed: {error}")
-    if candidates:
+    if candidates and not candidates[0]["crystalline"]:
         notes.append(
-            "a match ranks the catalogue's lattices; it does not say that the sample is crystalline (identify does)"
+            f"no crystal by this profile: its peaks are as broad as a liquid's (order continues over "
+            f"{candidates[0]['coherence']:.3g} lengths)"
         )
     return columns, None, _peaks(factors.centre, factors.total), candidates, {}, notes
 
@@ -252,6 +253,9 @@ def _record(one: indexing.Candidate) -> dict[str, Any]:
         "correlation": one.correlation,
         "constants": dict(one.constants),
         "uncertainty": dict(one.uncertainty),
+        "displacement": one.displacement,
+        "coherence": one.coherence,
+        "crystalline": one.crystalline,
     }
 
 

@@ -104,7 +104,7 @@ def _shown(values: NDArray[np.float64]) -> slice:
 
 def _ticks(axes: Axes, found: Scattering, top: float) -> None:
     """Lines of the best match above the curve."""
-    if not found.candidates:
+    if not found.candidates or not found.candidates[0]["crystalline"]:
         return
     from supercrystal.structure.scattering.indexing import line_positions
 

@@ -39,6 +39,9 @@ _LINES, _WEAKEST, _AROUND = 12, 0.15, 0.03
 _DISPLACEMENTS, _LOWEST = (0.15, 0.3, 0.5), 0.25
 #: How far c/a of phases that are not cubic may leave the catalogue's, and how many candidates are refined.
 _STRETCH, _REFINED = 0.08, 8
+#: A lattice that is seen to continue over fewer mean spacings (V / n)^(1/3) than this may be that of a liquid. Measured on
+#: 22 liquids by MD: 2.4 to 5.2; on 39 thermal crystals of 2,000 particles: 14 to 32.
+_ORDERED = 6.0
 #: A line is left out below this share of the strongest |F|² of its phase.
 _FAINT = 1e-9
 #: Lines are calculated up to this many times 2π over the mean distance of particles, and profiles used up to this many
@@ -57,6 +60,7 @@ class Candidate:
         uncertainty: constant → standard error of the fit and of the spacing of the points, for the lengths.
         correlation: of √S measured and calculated [-].
         displacement: root mean square displacement along one axis [length].
+        coherence: distance 2π / (full width at half maximum) over which the lattice is seen to continue [length].
         profile: (M,) calculated, on the scale of the measured one, at the q that were used.
         q: (M,) used.
     """
@@ -67,8 +71,16 @@ class Candidate:
     uncertainty: Mapping[str, float]
     correlation: float
     displacement: float
+    coherence: float
     profile: NDArray[np.float64]
     q: NDArray[np.float64]
+
+    @property
+    def crystalline(self) -> bool:
+        """Whether the peaks are sharper than those of any liquid; crystallites of about 200 particles no longer are."""
+        n = len(lattices.prototype(self.phase).labels)
+        spacing = (float(lattices.volume(self.phase, self.constants)) / n) ** (1 / 3)
+        return self.coherence > _ORDERED * spacing
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,8 @@ def index_profile(
         q_range: q to use; None leaves out the forward scattering.
 
     Returns:
-        Candidates, best first. A lead of less than about 0.02 in correlation decides nothing.
+        Candidates, best first. A lead of less than about 0.02 in correlation decides nothing, and a high correlation
+        does not make a crystal: liquids reach 0.99 with hcp. `Candidate.crystalline` tells them apart.
 
     Raises:
         TrajectoryError: a profile that is too short, not finite, negative or without a peak.
@@ -414,6 +427,7 @@ class _Matcher:
             errors,
             self._correlation(best),
             u * math.exp(found.x[2]),
+            2 * math.pi / (2.355 * width * math.exp(found.x[1])),
             (slope * best[0] + offset) ** 2,
             self.q,
         )
