@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-_TRAJECTORY = click.argument("trajectory", type=click.Path(path_type=Path, dir_okay=False))
+_TRAJECTORY = click.argument("trajectory", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _SPECIES = click.option(
     "--species",

@@ -51,13 +51,19 @@ def _table(
     caption: str | None = None,
 ) -> Table:
     """A table without the columns that are empty in every row; only columns of words may wrap."""
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    # As Text, since names of files and species may look like rich's markup.
+    table = Table(
+        title=None if title is None else Text(title, "table.title"),
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+    )
     kept = [k for k in range(len(columns)) if any(row[k] for row in rows)]
     for k in kept:
         words = columns[k] in left
-        table.add_column(columns[k], justify="left" if words else "right", no_wrap=not words)
+        table.add_column(columns[k], justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in rows:
-        table.add_row(*(row[k] for k in kept))
+        table.add_row(*(Text(row[k]) for k in kept))
     return table
 
 
@@ -69,11 +75,9 @@ def _shares(fractions: dict[str, float]) -> str:
 def constant(lattice: dict[str, Any], key: str = "a") -> str:
     """Lattice constant with its standard error, empty where the lattice has no such constant."""
     value = lattice.get(f"{key}_nm", lattice.get(key))
-    return (
-        ""
-        if value is None
-        else _with_error(value, lattice["uncertainty" if key == "a" else f"{key}_uncertainty"])
-    )
+    if value is None:
+        return ""
+    return _with_error(value, lattice["uncertainty" if key == "a" else f"{key}_uncertainty"])
 
 
 def _with_error(value: float, error: float | None, unit: str = "") -> str:
@@ -91,12 +95,8 @@ def _one(file: str, frame: dict[str, Any]) -> list[RenderableType]:
         parts.append(_grains(frame["grains"]))
     lattice = frame["lattice"]
     if lattice:
-        parts.append(
-            Text(
-                f"cell of the largest grain ({lattice['unit']}): {_each(lattice, 'lengths')}; "
-                f"{_each(lattice, 'angles', '°')}"
-            )
-        )
+        parts.append(Text(f"cell of the largest grain ({lattice['unit']}): {_each(lattice, 'lengths')}"))
+        parts.append(Text(f"its angles: {_each(lattice, 'angles', '°')}"))
         check = lattice["scattering"]
         if check["lengths"] is None:
             parts.append(Text(f"no cross-check by S(k): {check['reason']}"))
@@ -125,7 +125,7 @@ def _monolayer(orders: dict[str, dict[str, Any]], title: str) -> Table:
         + ["" if order[key] is None else f"{order[key]:.2f}" for key in keys]
         for name, order in orders.items()
     ]
-    columns = ("species", "particles", "order", *(key.replace("psi", "ψ").replace("_", " ") for key in keys))
+    columns = ("species", "particles", "order", *(key.replace("psi", "ψ").replace("_", "\n") for key in keys))
     return _table(columns, rows, ("species", "order"), title)
 
 
@@ -143,14 +143,13 @@ def _grains(grains: list[dict[str, Any]]) -> Table:
                 f"{grain['rms_displacement_over_shortest_distance']:.3f}",
                 *(f"{100 * v:.1f}" for v in (max(map(abs, grain["strain"])), grain["vacancies"])),
                 f"{100 * grain['antisites']:.1f}" if len(grain["occupancy"]) > 1 else "",
-                grain["runner_up"]["phase"],
             ]
         )
     more = len(grains) - LISTED
     return _table(
-        ("grain", "particles", "score", "a", "c", "rms/d", "strain %", "vacant %", "antisites %", "next"),
+        ("grain", "particles", "score", "a", "c", "rms/d", "strain\n%", "vacant\n%", "antisites\n%"),
         rows,
-        left=("grain", "next"),
+        left=("grain",),
         caption=f"and {more} smaller ones" if more > 0 else None,
     )
 
@@ -178,6 +177,7 @@ def description(record: dict[str, Any]) -> Group:
         parts.append(Text("no layers along z"))
     if record["orientation"]:
         parts.append(_orientations(record["orientation"]))
+        parts += [Text(f"left out: {name}: {why}") for name, why in record["orientation"]["left_out"].items()]
     packing = record["packing"]
     if packing:
         rows = [
@@ -189,15 +189,9 @@ def description(record: dict[str, Any]) -> Group:
             for row in packing["species"]
         ]
         columns = ("species", "particles", "packing fraction", "spread")
-        parts.append(
-            _table(
-                columns,
-                rows,
-                ("species",),
-                f"local packing, sizes: {packing['sizes']}",
-                packing["note"] or None,
-            )
-        )
+        parts.append(_table(columns, rows, ("species",), f"local packing, sizes: {packing['sizes']}"))
+        parts += [Text(f"mind: {packing['note']}")] if packing["note"] else []
+    parts += [Text(f"mind: {note}") for note in record["notes"]]
     parts += [Text(f"left out: {part}: {reason}") for part, reason in record["left_out"].items()]
     return Group(*parts)
 
@@ -245,10 +239,4 @@ def _orientations(found: dict[str, Any]) -> Table:
             ]
         )
     columns = ("sublattice", "particles", "cubatic", "random", "nematic", "angle to axes", "random")
-    return _table(
-        columns,
-        rows,
-        ("sublattice",),
-        "orientations",
-        "; ".join(f"left out: {name}: {why}" for name, why in found["left_out"].items()) or None,
-    )
+    return _table(columns, rows, ("sublattice",), "orientations")

@@ -13,6 +13,7 @@ import numpy as np
 
 from supercrystal.errors import TrajectoryError
 from supercrystal.structure.films import describe_film
+from supercrystal.structure.identify import beyond
 from supercrystal.structure.local_packing import describe_packing
 from supercrystal.structure.naming import Named, name
 from supercrystal.structure.orientation import describe_orientation
@@ -31,7 +32,8 @@ def describe(
     """Read and describe a frame; arguments as `identify.identify`.
 
     Returns:
-        ``film``, ``orientation`` and ``packing``, each None where it does not apply, and ``left_out`` with the reasons.
+        ``film``, ``orientation`` and ``packing``, each None where it does not apply, ``left_out`` with the reasons, and
+        ``notes``.
 
     Raises:
         TrajectoryError: as `trajectory.read`.
@@ -43,6 +45,7 @@ def describe(
         "n": configuration.n,
         "unit": configuration.unit,
         "verdict": None,
+        "notes": beyond(configuration),
     }
     left_out: dict[str, str] = {}
     named: Named | None = None
@@ -50,6 +53,7 @@ def describe(
         try:
             named = name(configuration, host=host, periodic=periodic)
             record["verdict"] = named.verdict
+            record["notes"] += named.notes
         except TrajectoryError as error:
             left_out["phase"] = str(error)
     parts = {

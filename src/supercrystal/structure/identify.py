@@ -19,6 +19,10 @@ from supercrystal.structure.trajectory import Configuration, Trajectory, open_tr
 
 #: The two measurements of a lattice constant differ where they are this many standard errors apart.
 DIFFER = 3.0
+#: Positions of particles in a box extend over one box length; of some that left it on one side, over less than this.
+BEYOND = 1.5
+#: Relative difference of lengths that positions of single precision do not tell apart.
+SINGLE = 1e-6
 #: Hosts of a grain that S(k) is computed of, those around its centre.
 SCATTERERS = 20_000
 
@@ -54,16 +58,16 @@ class Identification:
             return {
                 **record,
                 "phase": DISORDERED,
-                "verdict": f"{(self.monolayer or {}).get('kind', DISORDERED)} monolayer",
+                "verdict": _plane_verdict((self.monolayer or {}).get("kind", DISORDERED)),
                 "score": 0.0,
                 "fractions": {DISORDERED: 1.0},
                 "lattice": None,
                 "grains": [],
                 "monolayer": self.monolayer,
-                "notes": ["two-dimensional: phases of the catalogue are three-dimensional"],
+                "notes": ["two-dimensional: phases of the catalogue are three-dimensional", *beyond(c)],
             }
         best = named.crystals[0] if named.crystals else None
-        notes = list(named.notes)
+        notes = [*named.notes, *beyond(c)]
         if self.mobile:
             notes.append(f"{self.mobile} particles diffuse and were not averaged")
         return {
@@ -79,6 +83,23 @@ class Identification:
             "refused": [{"particles": n, "reason": reason} for n, reason in named.refused],
             "notes": notes,
         }
+
+
+def beyond(c: Configuration) -> list[str]:
+    """A note where positions reach over several boxes, as unwrapped ones do, and those in another unit than the box."""
+    most = float(c.extent.max())
+    return (
+        [
+            f"positions extend over {most:.1f} box lengths and were put back into the box: right if they were unwrapped, "
+            "wrong if they are in another unit than the box"
+        ]
+        if most > BEYOND
+        else []
+    )
+
+
+def _plane_verdict(kind: str) -> str:
+    return "monolayer of too few particles to tell" if kind == "too few" else f"{kind} monolayer"
 
 
 def lattice_record(grain: Grain, unit: str, *, scattering: bool = False) -> dict[str, Any]:
@@ -115,7 +136,7 @@ def scattered(grain: Grain) -> dict[str, Any]:
         return {"lengths": None, "reason": str(problem)}
     lengths = np.linalg.norm(cell, axis=1)
     value, own = grain.constants["lengths"]
-    apart = np.abs(lengths - value) / np.maximum(np.hypot(error, own), 1e-12 * lengths)
+    apart = np.abs(lengths - value) / np.maximum(np.hypot(error, own), SINGLE * lengths)
     return {
         "lengths": lengths.tolist(),
         "lengths_uncertainty": np.asarray(error).tolist(),
@@ -223,9 +244,11 @@ def _identified(
 
 
 def refuse_to_overwrite(out: Path) -> None:
-    """Raise a TrajectoryError if the file exists."""
+    """Raise a TrajectoryError if the file exists, or its directory does not."""
     if out.exists():
         raise TrajectoryError(f"{out} exists and is not overwritten: choose another name, or remove it")
+    if not out.parent.is_dir():
+        raise TrajectoryError(f"cannot write {out}: there is no directory {out.parent}")
 
 
 def write_labels(found: Sequence[Identification], out: Path) -> None:
@@ -235,7 +258,7 @@ def write_labels(found: Sequence[Identification], out: Path) -> None:
     stand for are in ``phase_names``, one row of characters each.
 
     Raises:
-        TrajectoryError: the file exists.
+        TrajectoryError: the file exists or cannot be written.
     """
     import gsd.hoomd
 
@@ -249,6 +272,8 @@ def write_labels(found: Sequence[Identification], out: Path) -> None:
             for one in found:
                 file.append(_logged(one, table))
         os.replace(part, out)
+    except OSError as error:
+        raise TrajectoryError(f"cannot write {out}: {error}") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -71,6 +71,16 @@ class Configuration:
         return len(self.positions)
 
     @property
+    def extent(self) -> NDArray[np.float64]:
+        """(3,) distance of the outermost positions along the box vectors, in box lengths; of z 0 in two dimensions."""
+        lx, ly, lz, xy, xz, yz = self.box
+        vectors = np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
+        k = 2 if self.flat else 3
+        spread = np.zeros(3)
+        spread[:k] = np.ptp(self.positions[:, :k] @ np.linalg.inv(vectors[:k, :k]), axis=0)
+        return spread
+
+    @property
     def flat(self) -> bool:
         """Whether the configuration is two-dimensional."""
         return bool(self.box[2] == 0)
@@ -163,6 +173,11 @@ def _configuration(
         raise TrajectoryError(f"{where} has particles of types that it does not name: it is damaged")
     if not np.all(np.isfinite(box)) or np.any(box[:2] <= 0) or box[2] < 0:
         raise TrajectoryError(f"the box of {where} is {box.tolist()}: lengths must be finite and > 0")
+    if np.array_equal(box, [1, 1, 1, 0, 0, 0]) and np.any(np.ptp(positions, axis=0) > 2):
+        # What gsd gives where there is none; the positions would be folded into it.
+        raise TrajectoryError(
+            f"{where} has no box, or one of length 1 that does not hold its positions: write it"
+        )
     kinds, kept = _mapped(path, names, typeid, species)
     stay = kinds >= 0 if beads is None else (kinds >= 0) & ~beads
     if not np.any(stay):
