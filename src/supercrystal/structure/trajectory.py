@@ -142,7 +142,7 @@ def _mapped(
     unknown = [name for name in species if name not in names and name not in map(species_of_type, names)]
     if unknown:
         raise TrajectoryError(
-            f"{path} has no species '{unknown[0]}'{nearest(unknown[0], names)}; it has {', '.join(names)}"
+            f"{path} has no species '{unknown[0]}'; it has {', '.join(names)}{nearest(unknown[0], names)}"
         )
     named = [species.get(name, species.get(species_of_type(name), species_of_type(name))) for name in names]
     present = {named[i] for i in np.unique(typeid)} - {LEFT_OUT}
