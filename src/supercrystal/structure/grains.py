@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from supercrystal import lattices
 from supercrystal.structure.labels import phases
 from supercrystal.structure.registration import (
+    EDGE,
     INSIDE,
     NEARLY_ALL,
+    SPREAD,
     START,
     STRAIN,
     Assignment,
@@ -46,14 +48,17 @@ class Gate:
         strain: largest principal strain, volume aside.
         stoichiometry: largest deviation of the share of hosts among the particles inside, over the smaller of the shares
             of hosts and guests; three times the error of counting is allowed on top.
+        deep: least share of its sites around which nearly all host sites are occupied. Without it a lattice may fit
+            pairs of layers and miss what is between them.
     """
 
     hosts: int = 8
-    sites: int = 40
+    sites: int = 24
     score: float = 0.90
     margin: float = 0.30
     strain: float = STRAIN
     stoichiometry: float = 0.20
+    deep: float = 0.10
 
 
 GATE = Gate()
@@ -64,15 +69,12 @@ SEEDS, POOL, CANDIDATES = 6, 200, 3
 #: A particle with the label of another phase belongs to a grain if this share of the host sites around it is occupied.
 #: A twin plane of fcc has 0.67.
 DEEP = 0.8
+#: Hosts are connected up to this multiple of the mean distance of six neighbours; other particles go with them.
+CONNECTED = 1.4
 #: From this many particles on, blocks of space are 27 and not 8.
 MANY = 2000
 #: The cell is fitted to particles deep inside, unless these are fewer.
 FEW = 60
-#: A particle on a site belongs to a grain if more than this share is occupied. The sites of the empty layer above a flat
-#: surface have at most 0.33.
-EDGE = 0.36
-#: Hosts are connected up to this multiple of the mean distance of six neighbours; other particles go with them.
-CONNECTED = 1.4
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Grain:
     Args:
         phase: name of the catalogue.
         members: indices of its particles.
+        depth: (n,) share of the host sites around each that are occupied.
         shared: indices of particles that are on its sites, but carry the label of another phase and are not deep inside:
             theirs if nothing else is confirmed there.
         lattice: the lattice, origin and vectors in the frame of the file.
@@ -101,6 +104,7 @@ class Grain:
 
     phase: str
     members: NDArray[np.intp]
+    depth: NDArray[np.float32]
     shared: NDArray[np.intp]
     lattice: Lattice
     quality: dict[str, float]
@@ -265,9 +269,10 @@ def _seeds(cluster: _Cluster, rng: np.random.Generator) -> NDArray[np.intp]:
 
 
 def _neighbourhood(
-    cluster: _Cluster, tree: Any, seed: int, phase: str, all_: bool
+    cluster: _Cluster, tree: Any, seed: int, candidates: Sequence[str], all_: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    share = float(np.mean(template(phase).host)) if all_ else 1.0
+    """Particles around a seed: the same for all candidates, as what they explain of it is compared."""
+    share = min(float(np.mean(template(phase).host)) for phase in candidates) if all_ else 1.0
     count = min(int(np.clip(HOSTS / share, LEAST, MOST)), len(cluster.x))
     near = tree.query(cluster.x[seed], k=count)[1]
     return cluster.x[near] - cluster.x[seed], cluster.host[near]
@@ -282,15 +287,15 @@ def _best(
     tree = cKDTree(cluster.x)
     best: tuple[float, int, Lattice] | None = None
     for seed in _seeds(cluster, rng):
+        x, hosts = _neighbourhood(cluster, tree, int(seed), candidates, all_)
         for phase in candidates:
-            x, hosts = _neighbourhood(cluster, tree, int(seed), phase, all_)
             fit = register(phase, x, hosts)
             if fit is None:
                 continue
             lattice, quality = fit
             worth = quality.evidence() / len(x)
             if best is None or worth > best[0]:
-                best = worth, int(seed), lattice
+                best = worth, int(seed), lattice.tightened(quality.rms)
     return None if best is None or best[0] <= 0 else best[1:]
 
 
@@ -300,7 +305,7 @@ def _competitor(
     """The best other candidate around a seed, and how far the winner leads it [nat for each particle]."""
     from scipy.spatial import cKDTree
 
-    x, hosts = _neighbourhood(cluster, cKDTree(cluster.x), seed, winner, all_)
+    x, hosts = _neighbourhood(cluster, cKDTree(cluster.x), seed, candidates, all_)
     own = register(winner, x, hosts)
     if own is None:
         return "", 0.0
@@ -352,6 +357,9 @@ def extract(
     if lattice is None:
         return None, f"{phase} does not extend beyond its seed"
     quality = judge(lattice, x, cluster.host)
+    # Long waves move particles more across a grain than around one seed.
+    lattice = lattice.tightened(max(quality.rms, local.tolerance * local.shortest / SPREAD))
+    quality = judge(lattice, x, cluster.host)
     if quality.sites < gate.sites and len(cluster.x) < 3 * gate.sites:
         return None, ""
     rotation, strain = lattice.deformation
@@ -374,6 +382,7 @@ def extract(
         Grain(
             phase=phase,
             members=cluster.index[members],
+            depth=quality.depth[members],
             shared=cluster.index[on & ~members],
             placed=cluster.x[members],
             site=assigned.site[members],
@@ -413,6 +422,8 @@ def _refused(
         return f"{quality.sites} sites inside, {gate.sites} are needed"
     if quality.score < gate.score:
         return f"score {quality.score:.2f}, {gate.score} is needed"
+    if quality.deep < gate.deep * quality.sites:
+        return f"{quality.deep} of {quality.sites} sites are deep inside, {gate.deep:.0%} are needed"
     if np.abs(strain).max() > gate.strain:
         return f"strain {np.abs(strain).max():.2f}, {gate.strain} is allowed"
     if second[1] < gate.margin:
@@ -420,7 +431,8 @@ def _refused(
     there = hosts[quality.inside]
     found, ideal = float(np.mean(there)), quality.ideal
     # Few particles may be off by chance.
-    allowed = gate.stoichiometry * min(ideal, 1 - ideal) + 3 * math.sqrt(ideal * (1 - ideal) / len(there))
+    likely = (ideal * len(there) + 1) / (len(there) + 2)
+    allowed = gate.stoichiometry * min(ideal, 1 - ideal) + 3 * math.sqrt(likely * (1 - likely) / len(there))
     if abs(found - ideal) > allowed:
         return f"{found:.2f} of its particles are hosts, of its sites {ideal:.2f}"
     return ""
@@ -449,8 +461,9 @@ def _cell(
     blocks = [block == b for b in np.unique(block)]
     square = np.array([design[rows].T @ design[rows] for rows in blocks])
     cross = np.array([design[rows].T @ at[rows] for rows in blocks])
-    whole = np.linalg.solve(square.sum(axis=0), cross.sum(axis=0))[:3]
-    left = np.linalg.solve(square.sum(axis=0) - square, cross.sum(axis=0) - cross)[:, :3]
+    # A pseudo-inverse, as without one block a small grain may be a single layer.
+    whole = (np.linalg.pinv(square.sum(axis=0), hermitian=True) @ cross.sum(axis=0))[:3]
+    left = (np.linalg.pinv(square.sum(axis=0) - square, hermitian=True) @ (cross.sum(axis=0) - cross))[:, :3]
     return lattice.template.conventional @ whole, lattice.template.conventional @ left
 
 

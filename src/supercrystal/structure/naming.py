@@ -34,7 +34,7 @@ from supercrystal.structure.sample import NEIGHBOURS, Sample, opened, sample
 from supercrystal.structure.trajectory import Configuration
 
 #: A species with fewer particles, periodic copies included, is no sublattice and is not described.
-FEW = 20
+FEW = 13
 #: Largest number of species: a host and two guests.
 MOST_SPECIES = 3
 #: Diameters that differ by less than this do not tell hosts from guests.
@@ -215,6 +215,7 @@ class _State:
         self.labels = np.zeros(size, np.intp)
         self.grain = np.full(size, -1, np.intp)
         self.site = np.full(size, "", "U8")
+        self.depth = np.zeros(size, np.float32)
         self.grains: list[Grain] = []
         self.refused: list[tuple[int, str]] = []
 
@@ -258,9 +259,10 @@ class _State:
             if k > 0:
                 chosen = particles.host & (particles.label == k)
                 queue += [(int(k), *cluster) for cluster in clusters(particles, chosen, self.gate.hosts)]
-        queue.sort(key=lambda entry: -len(entry[1]))
         while queue:
-            k, index, u = queue.pop(0)
+            # The largest first: what is left over of a grain is then seen as its own.
+            queue.sort(key=lambda entry: len(entry[1]))
+            k, index, u = queue.pop()
             free = self.grain[index] < 0
             if free.sum() < self.gate.hosts:
                 continue
@@ -283,13 +285,15 @@ class _State:
                 queue += [(k, *cluster) for cluster in clusters(particles, rest, self.gate.hosts)]
 
     def _accept(self, grain: Grain) -> int:
-        free = self.grain[grain.members] < 0
+        # At a boundary both lattices have particles on sites: each goes where it is deeper inside.
+        free = (self.grain[grain.members] < 0) | (grain.depth > self.depth[grain.members])
         members = grain.members[free]
         if 2 * len(members) < grain.n:
             # The same lattice as before, found again from what it left over.
             owners = self.grain[grain.members[~free]]
             owner = int(np.bincount(owners).argmax())
             if self.grains[owner].phase == grain.phase:
+                members = members[self.grain[members] < 0]
                 self.grain[members] = owner
                 if not grain.sublattice:
                     self.labels[members] = phases().index(grain.phase)
@@ -297,6 +301,7 @@ class _State:
         if not grain.sublattice:
             self.labels[members] = phases().index(grain.phase)
         self.grain[members] = len(self.grains)
+        self.depth[members] = grain.depth[free]
         self.site[members] = np.array(grain.lattice.template.labels)[grain.site[free]]
         self.grains.append(grain)
         return len(members)
@@ -324,10 +329,7 @@ class _State:
         )
         renamed = np.full(len(self.grains) + 1, -1)
         renamed[order] = np.arange(len(order))
-        final = tuple(
-            replace(self.grains[g], members=np.flatnonzero(first == g), shared=np.zeros(0, np.intp))
-            for g in order
-        )
+        final = tuple(replace(self.grains[g], members=np.flatnonzero(first == g)) for g in order)
         return Named(
             self.configuration,
             self.labels[:n].copy(),

@@ -26,11 +26,16 @@ from supercrystal import lattices
 #: A particle is on a site if nearer than this, over the shortest distance of sites. At noise 0.10 of that distance for
 #: each component 0.1 % of particles are farther; half would make two sites overlap.
 TOLERANCE = 0.40
+#: Where the displacements around the seed are known, this many times their standard deviation is enough, but not less
+#: than the smaller number: the lattice then finds fewer sites in another grain, or in a liquid, by chance.
+SPREAD, TIGHT = 4.5, 0.15
 #: Host sites within this multiple of the distance to the nearest one are looked at to tell inside from outside.
 AROUND = 1.45
 #: More than this share of them must be occupied: for hosts, half of them lie beyond a surface, of whatever orientation.
 #: A guest on a surface may have all its hosts on one side, or be left out: it counts only where few are missing.
 INSIDE, INSIDE_GUEST = 0.5, 0.7
+#: The sites of the empty layer above a flat surface have at most 0.33 of them occupied, those of an edge more than this.
+EDGE = 0.36
 #: Vacancies are counted among sites around which more than this share is occupied.
 NEARLY_ALL = 0.85
 #: Neighbours of the seed that trial orientations are made of, how far their distances may be off, and trials refined.
@@ -125,6 +130,7 @@ class Lattice:
         vectors: (3, 3) rows of the primitive cell [length].
         sites: (S, 3) fractional coordinates, refined where the prototype leaves them free.
         shortest: shortest distance of sites [length].
+        tolerance: a particle is on a site if nearer than this, over `shortest`.
     """
 
     template: Template
@@ -132,11 +138,16 @@ class Lattice:
     vectors: NDArray[np.float64]
     sites: NDArray[np.float64]
     shortest: float
+    tolerance: float = TOLERANCE
 
     @property
     def scale(self) -> float:
         """Size relative to the template: cube root of the ratio of volumes."""
         return float(abs(np.linalg.det(self.vectors) / np.linalg.det(self.template.vectors)) ** (1 / 3))
+
+    def tightened(self, rms: float) -> Lattice:
+        """The same lattice with a tolerance that fits displacements of `rms` for one component."""
+        return replace(self, tolerance=float(np.clip(SPREAD * rms / self.shortest, TIGHT, TOLERANCE)))
 
     @property
     def conventional(self) -> NDArray[np.float64]:
@@ -255,6 +266,20 @@ def _nearest_only(found: Assignment, near: NDArray[np.bool_]) -> NDArray[np.bool
     return chosen
 
 
+def _around(frame: Template, occupied: NDArray[np.float32], pad: int) -> NDArray[np.float32]:
+    """Share of the host sites around each site that are occupied, at least `pad` cells from the border."""
+    around = np.zeros_like(occupied)
+    i, j, k = (slice(pad, n - pad) for n in occupied.shape[:3])
+    for s, near in enumerate(frame.around):
+        for *steps, other in near.tolist():
+            window = [
+                slice(pad + step, n - pad + step) for step, n in zip(steps, occupied.shape[:3], strict=True)
+            ]
+            around[i, j, k, s] += occupied[window[0], window[1], window[2], other]
+        around[..., s] /= len(near)
+    return around
+
+
 def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) -> Quality:
     """Compare a lattice with all particles around it.
 
@@ -264,12 +289,26 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
         hosts: (N,) role of each.
     """
     frame, found = lattice.template, lattice.assign(x)
-    matched = _nearest_only(found, found.distance <= TOLERANCE * lattice.shortest)
+    matched = _nearest_only(found, found.distance <= lattice.tolerance * lattice.shortest)
     right = matched & (frame.host[found.site] == hosts)
     none = np.zeros(len(x), bool)
     if not right.any():
         return Quality(
-            0.0, 0.0, 0.0, 0, 0, 0, 0, 0, math.nan, matched, right, none, np.zeros(len(x), np.float32), 1.0, 0.0
+            0.0,
+            0.0,
+            0.0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            math.nan,
+            matched,
+            right,
+            none,
+            np.zeros(len(x), np.float32),
+            1.0,
+            0.0,
         )
     pad = int(max(np.abs(a[:, :3]).max(initial=0) for a in frame.around))
     low = found.cell[matched].min(axis=0) - pad
@@ -281,17 +320,10 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
     taken[(*at[matched].T, found.site[matched])] = 1
     taken[(*at[right].T, found.site[right])] = 2
 
-    around = np.zeros((*shape, len(frame.host)), np.float32)
-    i, j, k = (slice(pad, n - pad) for n in shape)
-    for s, near in enumerate(frame.around):
-        for di, dj, dk, other in near:
-            window = (
-                slice(pad + di, shape[0] - pad + di),
-                slice(pad + dj, shape[1] - pad + dj),
-                slice(pad + dk, shape[2] - pad + dk),
-            )
-            around[i, j, k, s] += occupied[window[0], window[1], window[2], other]
-        around[..., s] /= len(near)
+    around = _around(frame, occupied, pad)
+    # Sites that are occupied by chance, in another grain or in a liquid, have few such neighbours: they do not count.
+    occupied[around <= EDGE] = 0
+    around = _around(frame, occupied, pad)
     least = np.where(frame.host, INSIDE, INSIDE_GUEST)
     counts = around > least
     sites = int(counts.sum())
@@ -343,14 +375,18 @@ def _solved(lattice: Lattice, x: NDArray[np.float64], found: Assignment, free: b
         change = np.linalg.lstsq(columns, rest.ravel(), rcond=None)[0]
         for step, slope in zip(change, slopes.values(), strict=True):
             sites = np.asarray(sites + step * slope, float)
-    return _made(lattice.template, origin, vectors, sites)
+    return _made(lattice.template, origin, vectors, sites, lattice.tolerance)
 
 
 def _made(
-    frame: Template, origin: NDArray[np.float64], vectors: NDArray[np.float64], sites: NDArray[np.float64]
+    frame: Template,
+    origin: NDArray[np.float64],
+    vectors: NDArray[np.float64],
+    sites: NDArray[np.float64],
+    tolerance: float = TOLERANCE,
 ) -> Lattice:
     scale = abs(np.linalg.det(vectors) / np.linalg.det(frame.vectors)) ** (1 / 3)
-    return Lattice(frame, origin, vectors, sites, float(scale * frame.shortest))
+    return Lattice(frame, origin, vectors, sites, float(scale * frame.shortest), tolerance)
 
 
 def _similar(lattice: Lattice, x: NDArray[np.float64], found: Assignment) -> Lattice:
@@ -363,7 +399,7 @@ def _similar(lattice: Lattice, x: NDArray[np.float64], found: Assignment) -> Lat
     scale = float((stretch * sign).sum() / np.sum(a**2))
     vectors = np.asarray(scale * lattice.template.vectors @ turn, float)
     origin = np.asarray(x.mean(axis=0) - scale * where.mean(axis=0) @ turn, float)
-    return _made(lattice.template, origin, np.asarray(vectors, float), lattice.sites)
+    return _made(lattice.template, origin, np.asarray(vectors, float), lattice.sites, lattice.tolerance)
 
 
 def grow(
@@ -387,7 +423,7 @@ def grow(
             if len(chosen) > FITTED and not last:
                 chosen = rng.choice(chosen, FITTED, replace=False)
             found = lattice.assign(x[chosen])
-            good = (found.distance <= TOLERANCE * lattice.shortest) & (
+            good = (found.distance <= lattice.tolerance * lattice.shortest) & (
                 frame.host[found.site] == hosts[chosen]
             )
             good = _nearest_only(found, good)
