@@ -309,7 +309,9 @@ def _box(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.all(lengths > 0):
         return np.array([*lengths, 0, 0, 0])
     _, ly, lz = lengths
-    return np.array([*lengths, vectors[1, 0] / ly, vectors[2, 0] / lz, vectors[2, 1] / lz])
+    tilts = np.array([vectors[1, 0] / ly, vectors[2, 0] / lz, vectors[2, 1] / lz])
+    # The cosine of a right angle in single precision is no tilt.
+    return np.concatenate([lengths, np.where(np.abs(tilts) < 1e-6, 0, tilts)])
 
 
 @contextmanager
