@@ -145,13 +145,30 @@ def test_identify_reads_the_run(finished: tuple[Path, subprocess.CompletedProces
     done = call("identify", "out/trajectory.gsd", "--frame", "0", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["phase"] == "disordered"
-    assert found["frame"] == 0
-    assert found["n"] == 200
+    assert found["file"] == "out/trajectory.gsd"
+    (frame,) = found["frames"]
+    assert (frame["frame"], frame["n"], frame["phase"], frame["grains"]) == (0, 200, "disordered", [])
+    assert frame["fractions"] == {"disordered": 1.0}
     table = call("identify", "out/trajectory.gsd", cwd=folder)
     assert table.returncode == 0
     assert "200 particles: " in table.stdout
-    assert "at a surface" in table.stdout
+    described = call("describe", "out/trajectory.gsd", "--json", cwd=folder)
+    assert described.returncode == 0, described.stderr
+    assert json.loads(described.stdout)["film"]["particles"] == 200
+
+
+def test_json_is_alone_on_stdout_whichever_library_reads(
+    tmp_path: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    # The library behind the DCD reader prints on its own, past Python's stdout.
+    import mdtraj
+
+    run = finished[0] / "out" / "trajectory.gsd"
+    mdtraj.load(str(run))[-2:].save(str(tmp_path / "t.dcd"))
+    done = call("identify", tmp_path / "t.dcd", "--top", run, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"][0]["frame"] == 1
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
