@@ -35,13 +35,13 @@ def grain(phase: str, constants, repeats, species: str, noise: float, seed: int)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[3]}")
 def test_finds_the_cell_within_its_own_uncertainty(case) -> None:
     z = []
-    for seed in range(12):
+    for seed in range(10):
         x, true, rough = grain(*case, noise=0.05, seed=seed)
         cell, error = refine_cell(x, rough)
         z.append((np.linalg.norm(cell, axis=1) - np.linalg.norm(true, axis=1)) / error)
         assert np.max(np.abs(cell - true)) < 0.02
         assert np.all(error < 0.006)
-    # 36 values of about unit variance; the mean over seeds must not lean to one side.
+    # 30 values of about unit variance; the mean over seeds must not lean to one side.
     assert 0.6 < np.sqrt(np.mean(np.square(z))) < 1.4
     assert abs(np.mean(z)) < 4 / np.sqrt(len(z) * 3)
 

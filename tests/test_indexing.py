@@ -33,8 +33,9 @@ def sample(phase: str, a: float, noise: float, n: int, seed: int = 1):
     return scatterers(frame.configuration.box, x, p.typeid, p.types), 3 * 2 * np.pi * density ** (1 / 3)
 
 
-@pytest.mark.parametrize("noise", [0.03, 0.08])
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    ("phase", "noise"), [*((name, 0.08) for name in PHASES), ("fcc", 0.03), ("ABO3", 0.03), ("NaZn13", 0.03)]
+)
 def test_names_every_phase_of_the_catalogue(phase: str, noise: float) -> None:
     a = 12.0
     found, q_max = sample(phase, a, noise, 1500)
