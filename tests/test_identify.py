@@ -11,6 +11,8 @@ import gsd.hoomd
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from supercrystal.cli import main
 from supercrystal.errors import TrajectoryError
@@ -163,6 +165,40 @@ def test_lengths_of_other_formats_are_nm(folder: Path) -> None:
         assert found["frames"][0]["phase"] == "bcc"
         assert lattice["a_nm"] == pytest.approx(2 * SPACING / 3**0.5, rel=3e-3)
         assert "a" not in lattice
+
+
+def _half(turn: Rotation, side: int, edge: float) -> NDArray[np.float64]:
+    """An fcc crystal of spacing 1, turned and cut to one half of a cube."""
+    cells = np.stack(np.meshgrid(*[np.arange(-7, 8)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
+    sites = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    x = turn.apply((cells + sites).reshape(-1, 3) * 2**0.5)
+    return x[np.all(np.abs(x) < edge, axis=1) & (side * x[:, 0] > 0.4)]
+
+
+def test_two_grains_have_a_record_each(folder: Path) -> None:
+    first, second = Rotation.from_rotvec([0, 0, 0.1]), Rotation.from_rotvec([0.3, 0.2, 0.5])
+    x = np.concatenate([_half(first, 1, 5.5), _half(second, -1, 5.2)])
+    x += np.random.default_rng(3).normal(0, 0.04, x.shape)
+    path = save(folder / "bicrystal.gsd", frame([30, 30, 30, 0, 0, 0], x))
+    found = record(path)
+    holds(found, path)
+    (one,) = found["frames"]
+    assert [grain["phase"] for grain in one["grains"]] == ["fcc", "fcc"]
+    assert one["grains"][0]["n"] > one["grains"][1]["n"]
+    assert sum(grain["n"] for grain in one["grains"]) > 0.9 * len(x)
+    symmetry = Rotation.create_group("O")
+    for grain, turn in zip(one["grains"], (first, second), strict=True):
+        own = Rotation.from_quat(np.roll(grain["orientation"], -1))
+        assert np.degrees((own.inv() * turn * symmetry).magnitude().min()) < 1
+        assert grain["lattice"]["a"] == pytest.approx(2**0.5, rel=3e-3)
+    (boundary,) = one["boundaries"]
+    angle = np.degrees((first.inv() * second * symmetry).magnitude().min())
+    assert boundary["misorientation"]["angle_degrees"] == pytest.approx(angle, abs=1)
+    done = call(path)
+    assert done.exit_code == 0
+    assert done.stdout.count("│ fcc") == 2
+    assert "grains 0 and 1 touch: turned by" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 110
 
 
 # ---- which frames

@@ -93,6 +93,7 @@ def _one(file: str, frame: dict[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = [head, shares]
     if frame["grains"]:
         parts.append(_grains(frame["grains"]))
+    parts += [Text(_boundary(one)) for one in frame.get("boundaries", [])[:LISTED]]
     lattice = frame["lattice"]
     if lattice:
         parts.append(Text(f"cell of the largest grain ({lattice['unit']}): {_each(lattice, 'lengths')}"))
@@ -131,10 +132,11 @@ def _monolayer(orders: dict[str, dict[str, Any]], title: str) -> Table:
 
 def _grains(grains: list[dict[str, Any]]) -> Table:
     rows = []
-    for grain in grains[:LISTED]:
+    for place, grain in enumerate(grains[:LISTED]):
         lattice, part = grain["lattice"], grain["sublattice"]
         rows.append(
             [
+                str(place) if len(grains) > 1 else "",
                 f"{part['species']} sublattice {part['phase']}" if part else grain["phase"],
                 str(grain["n"]),
                 f"{grain['score']:.2f}",
@@ -147,11 +149,23 @@ def _grains(grains: list[dict[str, Any]]) -> Table:
         )
     more = len(grains) - LISTED
     return _table(
-        ("grain", "particles", "score", "a", "c", "rms/d", "strain\n%", "vacant\n%", "antisites\n%"),
+        ("", "grain", "particles", "score", "a", "c", "rms/d", "strain\n%", "vacant\n%", "antisites\n%"),
         rows,
         left=("grain",),
         caption=f"and {more} smaller ones" if more > 0 else None,
     )
+
+
+def _boundary(boundary: dict[str, Any]) -> str:
+    first, second = boundary["grains"]
+    turn = boundary["misorientation"]
+    text = f"grains {first} and {second} touch"
+    if turn is None:
+        return f"{text}: lattices of different systems"
+    text += f": turned by {_with_error(turn['angle_degrees'], turn['angle_error_degrees'], '°')}"
+    if turn["axis"] is not None:
+        text += " about [" + " ".join(f"{x:.2f}" for x in turn["axis"]) + "]"
+    return text + (f", {turn['name']}" if turn["name"] else "")
 
 
 def _history(history: dict[str, Any] | None) -> list[str]:
