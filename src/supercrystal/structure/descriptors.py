@@ -133,6 +133,9 @@ def _harmonics(
 
     width = bonds.index.shape[1]
     edges = [0, *(min(count, width) for count in counts)]
+    # freud (3.4) computes the bonds of as many query points as there are points and leaves those of the rest zero: there
+    # must be enough points. Only the vectors of the bonds are used.
+    points = np.resize(targets, (max(len(targets), min(len(sources), _CHUNK)), 3))
     result = np.empty((len(sources), len(counts), len(_COLUMNS)), np.complex64)
     descriptor = freud.environment.LocalDescriptors(max(DEGREES), negative_m=False, mode="global")
     for start in range(0, len(sources), _CHUNK):
@@ -140,12 +143,12 @@ def _harmonics(
         rows = stop - start
         neighbours = freud.locality.NeighborList.from_arrays(
             rows,
-            len(targets),
+            len(points),
             np.repeat(np.arange(rows), width),
             bonds.index[start:stop].ravel(),
             bonds.vector[start:stop].reshape(-1, 3),
         )
-        descriptor.compute((box, targets), query_points=sources[start:stop], neighbors=neighbours)
+        descriptor.compute((box, points), query_points=sources[start:stop], neighbors=neighbours)
         each = np.asarray(descriptor.sph).reshape(rows, width, -1)
         total: Any = 0
         for k, count in enumerate(counts):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from supercrystal.structure.grains import Grain
 from supercrystal.structure.labels import DISORDERED, phases
 from supercrystal.structure.naming import Named, name
 from supercrystal.structure.trajectory import Configuration, Trajectory, open_trajectory
+
+if TYPE_CHECKING:
+    from supercrystal.structure.kinetics import Interval, Kinetics
 
 #: The two measurements of a lattice constant differ where they are this many standard errors apart.
 DIFFER = 3.0
@@ -37,6 +40,7 @@ class Identification:
         averaged: frames that positions are averaged over.
         mobile: particles that diffuse and were not averaged.
         monolayer: order in the plane of a two-dimensional configuration, else None.
+        periodic: which box vectors repeat.
     """
 
     named: Named | None
@@ -44,6 +48,7 @@ class Identification:
     averaged: int = 1
     mobile: int = 0
     monolayer: dict[str, Any] | None = None
+    periodic: Sequence[bool] = (True, True, True)
 
     @property
     def phase(self) -> str:
@@ -78,6 +83,7 @@ class Identification:
             "fractions": named.fractions(),
             "lattice": None if best is None else lattice_record(best, c.unit, scattering=True),
             "grains": [grain_record(grain, c) for grain in named.grains],
+            "boundaries": _boundaries(named, self.periodic),
             "host": named.host or None,
             "averaged_frames": self.averaged,
             "refused": [{"particles": n, "reason": reason} for n, reason in named.refused],
@@ -174,8 +180,7 @@ def grain_record(grain: Grain, configuration: Configuration) -> dict[str, Any]:
 def _sublattice(grain: Grain) -> dict[str, str] | None:
     if not grain.sublattice:
         return None
-    counts = next(iter(grain.occupancy.values()))
-    return {"species": max(counts, key=lambda key: counts[key]), "phase": grain.phase}
+    return {"species": grain.species, "phase": grain.phase}
 
 
 def frames_to_read(count: int, frame: SupportsIndex | None, every: int | None) -> list[SupportsIndex]:
@@ -240,7 +245,60 @@ def _identified(
     if configuration.flat:
         order = plane_order(configuration.box, configuration.positions).to_dict()
         return Identification(None, configuration, over, mobile, order)
-    return Identification(name(configuration, host=host, periodic=periodic), configuration, over, mobile)
+    named = name(configuration, host=host, periodic=periodic)
+    return Identification(named, configuration, over, mobile, periodic=periodic)
+
+
+def _boundaries(named: Named, periodic: Sequence[bool]) -> list[dict[str, Any]]:
+    from supercrystal.structure.misorientation import boundaries
+
+    return [boundary.to_dict() for boundary in boundaries(named, periodic=periodic)]
+
+
+def history_record(found: Sequence[Identification]) -> dict[str, Any]:
+    """Phases over time of several frames: fractions, largest grain, nucleation, growth and what is stationary.
+
+    Raises:
+        TrajectoryError: two-dimensional frames.
+    """
+    from supercrystal.structure.kinetics import clock, history, kinetics
+
+    if any(one.named is None for one in found):
+        raise TrajectoryError(
+            "two-dimensional frames have no history of phases: name single frames with --frame"
+        )
+    times, unit = clock([one.configuration for one in found])
+    collected = history(
+        [(time, one.named) for time, one in zip(times, found, strict=True) if one.named], unit
+    )
+    result = kinetics(collected)
+    return {**collected.to_dict(), "kinetics": result.to_dict(), "summary": _summary(result)}
+
+
+def _summary(found: Kinetics) -> list[str]:
+    """What happened, in sentences."""
+
+    def between(interval: Interval) -> str:
+        return f"{interval.low:g} to {interval.high:g}"
+
+    lines = [f"at the end: {found.phase}"]
+    if found.nucleation is not None:
+        lines.append(
+            f"a grain of {found.threshold} particles that stays: from {between(found.nucleation)} {found.unit}"
+        )
+    else:
+        lines.append(f"no nucleation time: {found.nucleation_note}")
+    if found.growth is not None:
+        lines.append(f"growth from 10 % to 90 % of the plateau: {between(found.growth)} {found.unit}")
+    elif found.growth_note:
+        lines.append(f"no growth time: {found.growth_note}")
+    plateau = found.plateau
+    state = {True: "stationary", False: "still changing", None: "too few frames to tell a trend"}[
+        plateau.stationary
+    ]
+    error = "" if plateau.error is None or not np.isfinite(plateau.error) else f" ± {100 * plateau.error:.1f}"
+    lines.append(f"share of it at the end: {100 * plateau.mean:.1f}{error} %, {state}")
+    return lines
 
 
 def refuse_to_overwrite(out: Path) -> None:

@@ -37,6 +37,9 @@ from supercrystal.structure.trajectory import Configuration
 FEW = 13
 #: Largest number of species: a host and two guests.
 MOST_SPECIES = 3
+#: A lattice on whose sites at least this share of another grain of its phase lies is the same: by chance it is a few per
+#: cent, and half of them where planes run on through a tilt boundary.
+SAME = 0.75
 #: Diameters that differ by less than this do not tell hosts from guests.
 SAME_SIZE = 0.02
 
@@ -80,10 +83,8 @@ class Named:
         """The phase in words, with the sublattice if that is all there is."""
         if self.crystals:
             return self.phase
-        found = [grain for grain in self.grains if grain.sublattice]
-        if found:
-            (species,) = (name for counts in found[0].occupancy.values() for name in list(counts)[:1])
-            return f"{species} sublattice {found[0].phase}, others disordered"
+        if self.grains:
+            return f"{self.grains[0].species} sublattice {self.grains[0].phase}, others disordered"
         return DISORDERED
 
     def fractions(self) -> dict[str, float]:
@@ -287,24 +288,35 @@ class _State:
     def _accept(self, grain: Grain) -> int:
         # At a boundary both lattices have particles on sites: each goes where it is deeper inside.
         free = (self.grain[grain.members] < 0) | (grain.depth > self.depth[grain.members])
+        owner = self._same_lattice(grain)
+        if owner is not None:
+            # The same lattice as before, found again where something came between.
+            free &= self.grain[grain.members] < 0
         members = grain.members[free]
-        if 2 * len(members) < grain.n:
-            # The same lattice as before, found again from what it left over.
-            owners = self.grain[grain.members[~free]]
-            owner = int(np.bincount(owners).argmax())
-            if self.grains[owner].phase == grain.phase:
-                members = members[self.grain[members] < 0]
-                self.grain[members] = owner
-                if not grain.sublattice:
-                    self.labels[members] = phases().index(grain.phase)
+        if owner is None and 2 * len(members) < grain.n:
             return 0
         if not grain.sublattice:
             self.labels[members] = phases().index(grain.phase)
-        self.grain[members] = len(self.grains)
+        self.grain[members] = len(self.grains) if owner is None else owner
         self.depth[members] = grain.depth[free]
         self.site[members] = np.array(grain.lattice.template.labels)[grain.site[free]]
-        self.grains.append(grain)
+        if owner is None:
+            self.grains.append(grain)
         return len(members)
+
+    def _same_lattice(self, grain: Grain) -> int | None:
+        """The grain whose lattice runs on through this one, if there is one: most particles are on its sites too."""
+        edges = np.array([self.found.box.get_box_vector(k) for k in range(3)], float)
+        for place, other in enumerate(self.grains):
+            if (other.phase, other.sublattice) != (grain.phase, grain.sublattice):
+                continue
+            # Both were put together on their own, so they may be a few boxes apart.
+            gaps = (other.placed.mean(axis=0) - grain.placed.mean(axis=0)) @ np.linalg.inv(edges)
+            found = other.lattice.assign(grain.placed + np.rint(gaps) @ edges)
+            right = other.lattice.template.host[found.site] == grain.lattice.template.host[grain.site]
+            if np.mean(right & (found.distance <= other.lattice.tolerance * other.lattice.shortest)) >= SAME:
+                return place
+        return None
 
     def _refuse(self, particles: Particles, k: int, index: NDArray[np.intp], reason: str) -> None:
         if reason:

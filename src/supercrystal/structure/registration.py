@@ -42,6 +42,8 @@ NEARLY_ALL = 0.85
 TRIAL_NEIGHBOURS, TRIAL_SPREAD, TRIALS = 14, 0.3, 3
 #: Cost of a vacancy, antisite or interstitial [nat]: of about one in fifty.
 DEFECT = 4.0
+#: Cost of a guest site at the surface that is empty: as often as not they are.
+LEFT_OUT = math.log(2)
 #: Largest principal strain, volume aside. Twice as much turns bcc into fcc, and CsCl into AuCu.
 STRAIN = 0.12
 #: First radius of the ball over the distance of hosts, its growth, and particles of a fit on the way.
@@ -150,6 +152,12 @@ class Lattice:
         return replace(self, tolerance=float(np.clip(SPREAD * rms / self.shortest, TIGHT, TOLERANCE)))
 
     @property
+    def solid(self) -> bool:
+        """Whether the vectors span a volume."""
+        box = float(np.prod(np.linalg.norm(self.vectors, axis=1)))
+        return bool(abs(np.linalg.det(self.vectors)) > 1e-3 * box > 0)
+
+    @property
     def conventional(self) -> NDArray[np.float64]:
         """(3, 3) rows of the conventional cell [length]."""
         return np.asarray(self.template.conventional @ self.vectors)
@@ -200,6 +208,7 @@ class Quality:
         sites: number of sites inside.
         empty: sites inside without any particle.
         wrong: sites inside with a particle of the wrong role.
+        bare: guest sites at the surface, half of whose hosts are there, that are empty or wrong.
         deep: number of sites around which nearly all host sites are occupied.
         vacant: deep sites without any particle. Other sites may be empty because the crystal ends there, or because it
             goes on across the periodic boundary at which it was cut open.
@@ -218,6 +227,7 @@ class Quality:
     sites: int
     empty: int
     wrong: int
+    bare: int
     deep: int
     vacant: int
     rms: float
@@ -233,21 +243,21 @@ class Quality:
         """How much better the lattice explains the particles than disorder does [nat].
 
         A particle that is normally distributed about its site, instead of anywhere in a site's volume v, gains
-        ln[v / (2πe σ²)^(3/2)] in logarithmic likelihood; an empty or wrong site, and a particle that is inside but on
-        no site, costs `DEFECT`.
+        ln[v / (2πe σ²)^(3/2)] in logarithmic likelihood; an empty or wrong site inside, and a particle on no site, costs
+        `DEFECT`. At the surface guests count where they are, and cost `LEFT_OUT` where they are not.
 
         Args:
             chosen: (N,) particles that count; None counts all.
         """
-        on = self.right & self.inside
-        off = self.inside & ~self.matched
+        near = self.depth > INSIDE
+        on, off = self.right & near, near & ~self.matched
         if chosen is not None:
             on, off = on & chosen, off & chosen
         if not on.any():
             return 0.0
         width = max(self.rms, 0.02 * self.volume ** (1 / 3))
         gain = math.log(self.volume) - 1.5 * math.log(2 * math.pi * math.e * width**2)
-        return float(on.sum() * gain - DEFECT * (self.empty + self.wrong + off.sum()))
+        return float(on.sum() * gain - DEFECT * (self.empty + self.wrong + off.sum()) - LEFT_OUT * self.bare)
 
 
 def _nearest_only(found: Assignment, near: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -293,23 +303,10 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
     right = matched & (frame.host[found.site] == hosts)
     none = np.zeros(len(x), bool)
     if not right.any():
+        nothing = np.zeros(len(x), np.float32)
         return Quality(
-            0.0,
-            0.0,
-            0.0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            math.nan,
-            matched,
-            right,
-            none,
-            np.zeros(len(x), np.float32),
-            1.0,
-            0.0,
-        )
+            0.0, 0.0, 0.0, 0, 0, 0, 0, 0, 0, math.nan, matched, right, none, nothing, 1.0, 0.0
+        )  # fmt: skip
     pad = int(max(np.abs(a[:, :3]).max(initial=0) for a in frame.around))
     low = found.cell[matched].min(axis=0) - pad
     shape = found.cell[matched].max(axis=0) + pad + 1 - low
@@ -349,6 +346,7 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
         sites,
         sites - full - wrong,
         wrong,
+        int(np.sum((around > INSIDE) & ~counts & (taken != 2))),
         int(deep.sum()),
         int(np.sum(deep & (taken == 0))),
         rms,
@@ -365,7 +363,7 @@ def _solved(lattice: Lattice, x: NDArray[np.float64], found: Assignment, free: b
     """Least squares of origin and cell, and of free coordinates if asked, over particles on sites."""
     where = found.cell + lattice.sites[found.site]
     design = np.column_stack([where, np.ones(len(x))])
-    solution = np.linalg.lstsq(design, x, rcond=None)[0]
+    solution = np.asarray(np.linalg.lstsq(design, x, rcond=None)[0], np.float64)
     vectors, origin, sites = solution[:3], solution[3], lattice.sites
     slopes = lattice.template.slopes
     if free and slopes:
@@ -433,6 +431,8 @@ def grow(
             at = x[chosen[good]]
             wide = affine and len(at) >= 40
             lattice = _solved(lattice, at, on, free=wide) if wide else _similar(lattice, at, on)
+            if not lattice.solid:
+                return grown
         grown = lattice
         if last:
             return grown
