@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test lint types benchmark clean
+.PHONY: demo test validate lint types benchmark clean
 
 # Installed again when the project's own files change, not on every call.
 $(VENV)/installed: pyproject.toml
@@ -27,6 +27,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+validate: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m long
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -43,7 +43,7 @@ def test_every_phase_is_named_with_its_constants_and_defects(phase: str) -> None
     grain = found.grains[0]
     assert grain.quality["score"] > GATE.score
     assert grain.quality["noise"] == pytest.approx(0.06, rel=0.1)
-    assert grain.quality["vacancies"] == pytest.approx(0.02, abs=0.012)
+    assert grain.quality["vacancies"] == pytest.approx(0.02, abs=0.016)
     if phase in training.recognised(2):
         assert grain.antisites == pytest.approx(0.01, abs=0.008)
     value, error = grain.constants["a"]
@@ -120,7 +120,8 @@ def test_three_species_of_abo3_and_their_order(shuffled: bool) -> None:
     occupancy = found.grains[0].occupancy
     if shuffled:
         assert occupancy["B"].get("O", 0) > occupancy["B"].get("B", 0)
-        assert found.grains[0].antisites > 0.2
+        # As many as there are B, since O is the most common on both sites.
+        assert found.grains[0].antisites == pytest.approx(0.2, abs=0.02)
     else:
         assert set(occupancy["A"]) == {"A"}
         assert set(occupancy["B"]) == {"B"}

@@ -27,7 +27,7 @@ DRIFT = 0.05
 
 
 def _all(table: Mapping[str, object]) -> list[object]:
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in table]
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in table]
 
 
 def _check_frame(found: Sample) -> None:
