@@ -24,7 +24,6 @@ from supercrystal.structure.registration import (
     INSIDE,
     NEARLY_ALL,
     SPREAD,
-    START,
     STRAIN,
     Assignment,
     Lattice,
@@ -371,7 +370,9 @@ def extract(
     seed, local = best
     phase = local.template.phase
     x = cluster.x - cluster.x[seed]
-    lattice = grow(local, x, cluster.host, START * local.scale * 1.5)
+    # From the ball that the local fit saw: a smaller one would lose its strain again.
+    start = float(np.partition(np.linalg.norm(x, axis=1), min(LEAST, len(x)) - 1)[min(LEAST, len(x)) - 1])
+    lattice = grow(local, x, cluster.host, start)
     if lattice is None:
         return None, f"{phase} does not extend beyond its seed"
     quality = judge(lattice, x, cluster.host)

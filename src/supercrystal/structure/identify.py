@@ -183,8 +183,10 @@ def _sublattice(grain: Grain) -> dict[str, str] | None:
     return {"species": grain.species, "phase": grain.phase}
 
 
-def frames_to_read(count: int, frame: SupportsIndex | None, every: int | None) -> list[SupportsIndex]:
-    """Indices of the frames that are asked for: one, or every K-th from the first.
+def frames_to_read(
+    count: int, frame: SupportsIndex | None, every: int | None, over: int = 1
+) -> list[SupportsIndex]:
+    """Indices of the frames that are asked for: one, or every K-th from the first that `over` frames end with.
 
     Raises:
         TrajectoryError: both, or a step below 1.
@@ -194,7 +196,7 @@ def frames_to_read(count: int, frame: SupportsIndex | None, every: int | None) -
             raise TrajectoryError("give --frame for one frame or --every for many, not both")
         if isinstance(every, float | bool) or every < 1:
             raise TrajectoryError(f"--every takes a whole number ≥ 1; got {every}")
-        return list(range(0, count, every))
+        return list(range(min(max(over, 1), count) - 1, count, every))
     return [-1 if frame is None else frame]
 
 
@@ -227,7 +229,7 @@ def identify(
     with open_trajectory(path, species, top) as file:
         if not len(file):
             raise TrajectoryError(f"{path} has no frame")
-        wanted = frames_to_read(len(file), frame, every)
+        wanted = frames_to_read(len(file), frame, every, average_over)
         return [_identified(file, index, average_over, host, periodic) for index in wanted]
 
 

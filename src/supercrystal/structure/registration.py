@@ -335,7 +335,7 @@ def judge(lattice: Lattice, x: NDArray[np.float64], hosts: NDArray[np.bool_]) ->
     inside = depth > least[found.site]
     particles = int(inside.sum())
     recall, precision = full / max(sites, 1), full / max(particles, 1)
-    both = right & inside
+    both = right & (depth > INSIDE)
     volume = abs(float(np.linalg.det(lattice.vectors))) / len(frame.host)
     rms = float(np.sqrt(np.mean(found.offset[both] ** 2))) if both.any() else math.nan
     score = 2 * recall * precision / (recall + precision) if full else 0.0
