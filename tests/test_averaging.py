@@ -283,7 +283,8 @@ def test_no_crystal_appears_in_an_averaged_liquid(key: str) -> None:
         assert named.fractions()["disordered"] >= 0.999
         mobile.append(float(found.mobile.mean()))
     assert mobile[0] < 0.01
-    assert mobile[0] < mobile[2] < mobile[3]
+    # In a supercooled liquid none may have left its cage in the two shorter windows.
+    assert mobile[0] <= mobile[2] < mobile[3]
 
 
 def test_molten_guests_do_not_become_a_compound_by_averaging() -> None:
