@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from supercrystal.errors import TrajectoryError
-from supercrystal.structure import kinetics
+from supercrystal.structure import kinetics, stationarity
 from supercrystal.structure.kinetics import History, Interval
 from supercrystal.structure.naming import name
 from supercrystal.structure.trajectory import Configuration
@@ -100,13 +100,13 @@ def test_clock_takes_steps_where_they_increase() -> None:
 def test_correlation_time_of_an_autoregression(tau: float) -> None:
     rng = np.random.default_rng(3)
     kept = np.exp(-1 / tau) if tau else 0.0
-    found = np.mean([kinetics.correlation_time(_autoregression(4000, tau, rng)) for _ in range(20)])
+    found = np.mean([stationarity.correlation_time(_autoregression(4000, tau, rng)) for _ in range(20)])
     assert found == pytest.approx(0.5 * (1 + kept) / (1 - kept), rel=0.15)
 
 
 def test_constant_series_are_not_correlated() -> None:
-    assert kinetics.correlation_time(np.ones(50)) == 0.5
-    found = kinetics.steady(np.arange(50), np.full(50, 0.3))
+    assert stationarity.correlation_time(np.ones(50)) == 0.5
+    found = stationarity.steady(np.arange(50), np.full(50, 0.3))
     assert (found.stationary, found.error, found.mean) == (True, 0.0, pytest.approx(0.3))
 
 
@@ -116,11 +116,11 @@ def test_errors_of_means_and_slopes_are_honest(tau: float) -> None:
     means, slopes, steady = [], [], []
     for _ in range(300):
         x = _autoregression(300, tau, rng)
-        found = kinetics.steady(np.arange(300), x, (0.5,))
+        found = stationarity.steady(np.arange(300), x, (0.5,))
         steady.append(found.stationary)
         if found.error:
             means.append(found.mean / found.error)
-        rate, error, _ = kinetics.slope(np.arange(300), x)
+        rate, error, _ = stationarity.slope(np.arange(300), x)
         slopes.append(rate / error)
     assert 0.85 < np.std(means) < 1.25
     assert 0.75 < np.std(slopes) < 1.25
@@ -130,24 +130,24 @@ def test_errors_of_means_and_slopes_are_honest(tau: float) -> None:
 def test_a_trend_is_seen_and_has_no_mean() -> None:
     rng = np.random.default_rng(2)
     x = 0.002 * np.arange(200) + 0.02 * _autoregression(200, 1.0, rng)
-    found = kinetics.steady(np.arange(200), x)
+    found = stationarity.steady(np.arange(200), x)
     assert found.stationary is False
     assert found.error is None
     assert found.trend == pytest.approx(0.002 * 99, rel=0.2)
 
 
 def test_few_or_slow_frames_leave_it_open() -> None:
-    assert kinetics.steady([0], [0.4]).stationary is None
-    assert kinetics.steady(np.arange(6), np.arange(6)).stationary is None
+    assert stationarity.steady([0], [0.4]).stationary is None
+    assert stationarity.steady(np.arange(6), np.arange(6)).stationary is None
     slow = np.sin(np.arange(40) / 12)
-    assert kinetics.steady(np.arange(40), slow).stationary is not True
-    json.dumps(kinetics.steady([0], [0.4]).to_dict(), allow_nan=False)
+    assert stationarity.steady(np.arange(40), slow).stationary is not True
+    json.dumps(stationarity.steady([0], [0.4]).to_dict(), allow_nan=False)
 
 
 def test_growth_at_the_beginning_of_the_end_is_cut_off() -> None:
     rng = np.random.default_rng(4)
     x = _logistic(120, middle=62) + rng.normal(0, 0.005, 120)
-    found = kinetics.steady(np.arange(120), x)
+    found = stationarity.steady(np.arange(120), x)
     assert found.stationary is True
     assert found.start >= 80
     assert found.mean == pytest.approx(0.9, abs=0.006)
@@ -357,7 +357,7 @@ def test_a_seeded_crystal_grows_in_its_undercooled_liquid() -> None:
     assert found.rate_window is not None
     assert found.rate > 5 * found.rate_error
     inside = (history.time >= found.rate_window.low) & (history.time <= found.rate_window.high)
-    other, error, _ = kinetics.slope(history.time[inside], solid[inside])
+    other, error, _ = stationarity.slope(history.time[inside], solid[inside])
     assert found.rate == pytest.approx(other, abs=3 * np.hypot(found.rate_error, error))
     # The crystal is there no later than the last particles look solid, give or take three frames.
     whole = history.time[np.argmax(solid > 0.9 * solid[-1])]

@@ -9,16 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from supercrystal import lattices
 from supercrystal.structure import grains, training
-from supercrystal.structure.registration import (
-    EDGE,
-    INSIDE,
-    STRAIN,
-    TOLERANCE,
-    Lattice,
-    judge,
-    register,
-    template,
-)
+from supercrystal.structure.quality import EDGE, INSIDE, judge
+from supercrystal.structure.registration import STRAIN, TOLERANCE, Lattice, register, template
 
 PHASES = training.recognised(1) + training.recognised(2)
 

@@ -11,28 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import lattices
+from supercrystal.structure.clusters import LEAST, Cluster, Particles, neighbourhood, seeds, surrounded
 from supercrystal.structure.labels import phases
-from supercrystal.structure.registration import (
-    EDGE,
-    INSIDE,
-    NEARLY_ALL,
-    SPREAD,
-    STRAIN,
-    Assignment,
-    Lattice,
-    Quality,
-    grow,
-    judge,
-    register,
-    template,
-)
+from supercrystal.structure.quality import EDGE, INSIDE, NEARLY_ALL, Quality, judge
+from supercrystal.structure.registration import SPREAD, STRAIN, Assignment, Lattice, grow, register
 
 
 @dataclass(frozen=True)
@@ -66,15 +53,11 @@ class Gate:
 
 
 GATE = Gate()
-#: Particles of one neighbourhood that is registered: this many hosts, but within these numbers of particles.
-HOSTS, LEAST, MOST = 40, 160, 600
-#: Seeds of a cluster, the pool they are chosen from, and candidates of a cluster besides its own label.
-SEEDS, POOL, CANDIDATES = 6, 200, 3
+#: Candidates of a cluster besides its own label.
+CANDIDATES = 3
 #: A particle with the label of another phase belongs to a grain if this share of the host sites around it is occupied.
 #: A twin plane of fcc has 0.67.
 DEEP = 0.8
-#: Hosts are connected up to this multiple of the mean distance of six neighbours; other particles go with them.
-CONNECTED = 1.4
 #: From this many particles on, blocks of space are 27 and not 8.
 MANY = 2000
 #: A species with a smaller share of a sublattice is a defect in it.
@@ -142,169 +125,16 @@ class Grain:
         return "+".join(name for name, number in total.items() if number >= SHARE * sum(total.values()))
 
 
-@dataclass(frozen=True)
-class Particles:
-    """Particles that grains are looked for in.
-
-    Args:
-        box: freud box, periodic.
-        x: (N, 3) wrapped.
-        host: (N,) whether a particle is a host.
-        kind: (N,) species index, for occupancies.
-        species: names.
-        label: (N,) phase by order parameters, an index of `labels.phases`.
-    """
-
-    box: Any
-    x: NDArray[np.float64]
-    host: NDArray[np.bool_]
-    kind: NDArray[np.intp]
-    species: Sequence[str]
-    label: NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class _Cluster:
-    """Connected hosts and all particles near them, unwrapped: indices, positions, roles, and which carry the label."""
-
-    index: NDArray[np.intp]
-    x: NDArray[np.float64]
-    host: NDArray[np.bool_]
-    labelled: NDArray[np.bool_]
-
-
-def clusters(
-    found: Particles, chosen: NDArray[np.bool_], least: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """Connected clusters of chosen particles: indices and unwrapped positions, largest first.
-
-    Args:
-        found: the particles.
-        chosen: (N,) those to connect.
-        least: smallest cluster.
-    """
-    import freud
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import breadth_first_order, connected_components
-
-    index = np.flatnonzero(chosen)
-    if len(index) < max(least, 2):
-        return []
-    x = found.x[index]
-    query = freud.locality.AABBQuery(found.box, x)
-    count = min(14, len(x) - 1)
-    bonds = query.query(x, {"num_neighbors": count, "exclude_ii": True}).toNeighborList(sort_by_distance=True)
-    distance = np.asarray(bonds.distances, float)
-    # Clusters have their own spacing: a bond belongs to both ends' idea of near.
-    near = distance.reshape(-1, count)[:, : min(6, count)].mean(axis=1)
-    i, j = np.asarray(bonds.query_point_indices, np.intp), np.asarray(bonds.point_indices, np.intp)
-    kept = distance <= CONNECTED * np.minimum(near[i], near[j])
-    i, j = i[kept], j[kept]
-    graph = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(len(x), len(x))).tocsr()
-    count, component = connected_components(graph, directed=False)
-    sizes = np.bincount(component, minlength=count)
-    vectors = np.asarray(bonds.vectors, float)[kept]
-    key = np.concatenate([i * len(x) + j, j * len(x) + i])
-    order = np.argsort(key)
-    key, step = key[order], np.concatenate([vectors, -vectors])[order]
-    result = []
-    for c in np.argsort(-sizes, kind="stable"):
-        if sizes[c] < least:
-            break
-        members = np.flatnonzero(component == c)
-        root = int(members[np.argmin(near[members])])
-        visit, before = breadth_first_order(graph, root, directed=False)
-        source = before[visit[1:]].astype(np.intp)
-        moved = step[np.searchsorted(key, source * len(x) + visit[1:])]
-        place = np.empty(len(x), np.intp)
-        place[visit] = np.arange(len(visit))
-        parent = place[source]
-        generation = np.zeros(len(visit), np.intp)
-        for k, p in enumerate(parent.tolist(), start=1):
-            generation[k] = generation[p] + 1
-        # Breadth first, whole generations are placed at once, each next to the one before.
-        u = np.zeros((len(visit), 3))
-        edges = np.searchsorted(generation, np.arange(1, generation[-1] + 2))
-        for first, last in pairwise(edges.tolist()):
-            u[first:last] = u[parent[first - 1 : last - 1]] + moved[first - 1 : last - 1]
-        result.append((index[visit], u + x[root]))
-    return result
-
-
-def _surrounded(found: Particles, hosts: NDArray[np.intp], u: NDArray[np.float64], all_: bool) -> _Cluster:
-    """A cluster of hosts together with all other particles that are near one of them."""
-    import freud
-
-    others = np.ones(len(found.x), bool)
-    others[hosts] = False
-    if not all_:
-        others &= found.host
-    rest = np.flatnonzero(others)
-    labelled = np.ones(len(hosts), bool)
-    if not len(rest):
-        return _Cluster(hosts, u, np.ones(len(hosts), bool), labelled)
-    query = freud.locality.AABBQuery(found.box, found.x[hosts])
-    spacing = _spacing(u)
-    bonds = query.query(found.x[rest], {"num_neighbors": 1, "r_max": 2.0 * spacing}).toNeighborList()
-    mine, near = np.asarray(bonds.query_point_indices, np.intp), np.asarray(bonds.point_indices, np.intp)
-    x = u[near] - np.asarray(bonds.vectors, float)
-    index = np.concatenate([hosts, rest[mine]])
-    return _Cluster(
-        index,
-        np.concatenate([u, x]),
-        found.host[index],
-        np.concatenate([labelled, np.zeros(len(mine), bool)]),
-    )
-
-
-def _spacing(u: NDArray[np.float64]) -> float:
-    """Rough distance of neighbours: the median distance to the six nearest, of at most a few hundred particles."""
-    from scipy.spatial import cKDTree
-
-    some = u[:: max(1, len(u) // 300)]
-    distance = cKDTree(u).query(some, k=min(7, len(u)))[0]
-    return float(np.median(distance[:, 1:]))
-
-
-def _seeds(cluster: _Cluster, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Labelled hosts deep inside and far from each other, as places in the cluster."""
-    from scipy.spatial import cKDTree
-
-    places = np.flatnonzero(cluster.labelled & cluster.host)
-    u = cluster.x[places]
-    pool = rng.permutation(len(u))[:POOL]
-    tree = cKDTree(u)
-    spacing = _spacing(u)
-    depth = np.array([len(near) for near in tree.query_ball_point(u[pool], 2.2 * spacing)])
-    pool = pool[np.argsort(-depth, kind="stable")][: max(SEEDS, len(pool) // 3)]
-    chosen = [int(pool[0])]
-    gap = np.linalg.norm(u[pool] - u[chosen[0]], axis=1)
-    while len(chosen) < min(SEEDS, len(pool)):
-        chosen.append(int(pool[int(np.argmax(gap))]))
-        gap = np.minimum(gap, np.linalg.norm(u[pool] - u[chosen[-1]], axis=1))
-    return places[chosen]
-
-
-def _neighbourhood(
-    cluster: _Cluster, tree: Any, seed: int, candidates: Sequence[str], all_: bool
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Particles around a seed: the same for all candidates, as what they explain of it is compared."""
-    share = min(float(np.mean(template(phase).host)) for phase in candidates) if all_ else 1.0
-    count = min(int(np.clip(HOSTS / share, LEAST, MOST)), len(cluster.x))
-    near = tree.query(cluster.x[seed], k=count)[1]
-    return cluster.x[near] - cluster.x[seed], cluster.host[near]
-
-
 def _best(
-    cluster: _Cluster, candidates: Sequence[str], rng: np.random.Generator, all_: bool
+    cluster: Cluster, candidates: Sequence[str], rng: np.random.Generator, all_: bool
 ) -> tuple[int, Lattice] | None:
     """Seed and lattice of the best local fit over all candidates and seeds."""
     from scipy.spatial import cKDTree
 
     tree = cKDTree(cluster.x)
     best: tuple[float, int, Lattice] | None = None
-    for seed in _seeds(cluster, rng):
-        x, hosts = _neighbourhood(cluster, tree, int(seed), candidates, all_)
+    for seed in seeds(cluster, rng):
+        x, hosts = neighbourhood(cluster, tree, int(seed), candidates, all_)
         for phase in candidates:
             fit = register(phase, x, hosts)
             if fit is None:
@@ -317,12 +147,12 @@ def _best(
 
 
 def _competitor(
-    cluster: _Cluster, seed: int, winner: str, candidates: Sequence[str], all_: bool
+    cluster: Cluster, seed: int, winner: str, candidates: Sequence[str], all_: bool
 ) -> tuple[str, float]:
     """The best other candidate around a seed, and how far the winner leads it [nat for each particle]."""
     from scipy.spatial import cKDTree
 
-    x, hosts = _neighbourhood(cluster, cKDTree(cluster.x), seed, candidates, all_)
+    x, hosts = neighbourhood(cluster, cKDTree(cluster.x), seed, candidates, all_)
     own = register(winner, x, hosts)
     if own is None:
         return "", 0.0
@@ -363,7 +193,7 @@ def extract(
         The grain, or None, and the reason for refusing it, which is empty where the cluster is too small to tell.
     """
     rng = np.random.default_rng(len(hosts))
-    cluster = _surrounded(found, hosts, u, all_)
+    cluster = surrounded(found, hosts, u, all_)
     best = _best(cluster, candidates, rng, all_)
     if best is None:
         return None, "no candidate lattice fits" if len(cluster.x) >= SMALL else ""
@@ -522,7 +352,7 @@ def jackknife(left: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _occupancy(
-    found: Particles, cluster: _Cluster, lattice: Lattice, assigned: Assignment, quality: Quality
+    found: Particles, cluster: Cluster, lattice: Lattice, assigned: Assignment, quality: Quality
 ) -> tuple[dict[str, dict[str, int]], float]:
     """Species on each kind of site, and the share of particles that are not of the species most common there."""
     kinds = found.kind[cluster.index]

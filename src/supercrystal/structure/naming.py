@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.errors import TrajectoryError
+from supercrystal.structure.clusters import Particles, clusters
 from supercrystal.structure.descriptors import Description, describe
 from supercrystal.structure.grains import (
     GATE,
     Gate,
     Grain,
-    Particles,
     candidates_for,
-    clusters,
     extract,
     species_of,
 )
