@@ -124,3 +124,13 @@ def test_axes_that_do_not_repeat_get_empty_space() -> None:
     assert box.tolist() == [4, 4, 9, 0, 0, 0]
     with pytest.raises(ValueError, match="tilted along z"):
         opened([4, 4, 4, 0, 0, 0.2], x, (True, True, False), 5.0)
+
+
+def test_what_is_described_as_a_host_reads_as_a_guest_too() -> None:
+    made = training.crystal("CaCu5", np.random.default_rng(4), noise=0.05, count=600)
+    found = sample(made.box, made.positions, made.kinds)
+    guests = made.kinds == 1
+    narrow, wide = (describe(found, guests, ~guests, role) for role in ("guest", "host"))
+    np.testing.assert_allclose(wide.values("guest"), narrow.values("guest"), atol=1e-5)
+    assert wide.values("host").shape[1] == len(names("host"))
+    np.testing.assert_array_equal(wide.other, narrow.other)

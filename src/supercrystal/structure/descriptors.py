@@ -85,8 +85,14 @@ class Description:
 
     def values(self, role: Role) -> NDArray[np.float32]:
         """Descriptors as `names` lists them; ``"one"`` takes the role's particles as if there were no others."""
-        rest = self.third if role == "one" or self.cross is None else self.cross
-        return np.concatenate([self.own, rest], axis=1)
+        if role == "one" or self.cross is None:
+            return np.concatenate([self.own, self.third], axis=1)
+        # Hosts look farther than guests: what is described as a host can be read as a guest too.
+        counts = HOST_TO_GUEST if role == "host" else GUEST_TO_HOST
+        looked = self.cross.shape[1] // (len(DEGREES) + 1)
+        orders = self.cross[:, : len(counts) * len(DEGREES)]
+        distances = self.cross[:, looked * len(DEGREES) :][:, : len(counts)]
+        return np.concatenate([self.own, orders, distances], axis=1)
 
 
 @dataclass(frozen=True)
@@ -122,33 +128,25 @@ def _bonds(
 
 
 def _harmonics(
-    box: Any,
-    sources: NDArray[np.float64],
-    targets: NDArray[np.float64],
-    bonds: _Bonds,
-    counts: tuple[int, ...],
+    box: Any, sources: NDArray[np.float64], bonds: _Bonds, counts: tuple[int, ...]
 ) -> NDArray[np.complex64]:
     """q_lm of the `counts` nearest targets, (n, len(counts), 24)."""
     import freud
 
     width = bonds.index.shape[1]
     edges = [0, *(min(count, width) for count in counts)]
-    # freud (3.4) computes the bonds of as many query points as there are points and leaves those of the rest zero: there
-    # must be enough points. Only the vectors of the bonds are used.
-    points = np.resize(targets, (max(len(targets), min(len(sources), _CHUNK)), 3))
     result = np.empty((len(sources), len(counts), len(_COLUMNS)), np.complex64)
     descriptor = freud.environment.LocalDescriptors(max(DEGREES), negative_m=False, mode="global")
     for start in range(0, len(sources), _CHUNK):
         stop = min(start + _CHUNK, len(sources))
         rows = stop - start
+        # Only the vectors of the bonds count. freud (3.4) computes the bonds of as many query points as there are points
+        # and leaves those of the rest zero, and its time grows with the points: as many are given as there are sources.
+        own = np.repeat(np.arange(rows), width)
         neighbours = freud.locality.NeighborList.from_arrays(
-            rows,
-            len(points),
-            np.repeat(np.arange(rows), width),
-            bonds.index[start:stop].ravel(),
-            bonds.vector[start:stop].reshape(-1, 3),
+            rows, rows, own, own, bonds.vector[start:stop].reshape(-1, 3)
         )
-        descriptor.compute((box, points), query_points=sources[start:stop], neighbors=neighbours)
+        descriptor.compute((box, sources[start:stop]), query_points=sources[start:stop], neighbors=neighbours)
         each = np.asarray(descriptor.sph).reshape(rows, width, -1)
         total: Any = 0
         for k, count in enumerate(counts):
@@ -231,7 +229,7 @@ def describe(
     own, sources = _subset(found, chosen), found.positions[: found.n][chosen]
     bonds = _bonds(found.box, sources, own, min(max(SAME), len(own) - 1), same=True)
     nearest = bonds.index[:, :NEIGHBOURS] % len(sources)
-    raw = _harmonics(found.box, sources, own, bonds, SAME)
+    raw = _harmonics(found.box, sources, bonds, SAME)
     reach = _mean(_distances(bonds.distance, SAME), nearest)
     first = reach[:, [SAME.index(FIRST)]]
     ratios = reach[:, [k for k, count in enumerate(SAME) if count != FIRST]] / first
@@ -243,7 +241,7 @@ def describe(
     counts = HOST_TO_GUEST if role == "host" else GUEST_TO_HOST
     targets = _subset(found, others)
     across = _bonds(found.box, sources, targets, min(max(counts), len(targets)), same=False)
-    harmonics = _mean(_harmonics(found.box, sources, targets, across, counts), nearest)
+    harmonics = _mean(_harmonics(found.box, sources, across, counts), nearest)
     distances = _mean(_distances(across.distance, counts), nearest) / first
     cross = np.concatenate([_lengths(harmonics), distances], axis=1)
     return Description(same, third, cross, nearest, across.index[:, :4] % int(others.sum()))

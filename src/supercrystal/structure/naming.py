@@ -160,7 +160,7 @@ def name(
         return state.named("", notes)
 
     options = _hosts(configuration, many, host)
-    described = [_mixture(found, configuration.kinds, k, many) for k in options]
+    described = _mixtures(found, configuration.kinds, options, many)
     best = int(np.argmax([sum(int(np.sum(role.labels > 0)) for role in roles) for roles in described]))
     state.compounds(*described[best])
     for role in described[best]:
@@ -190,15 +190,29 @@ def _hosts(configuration: Configuration, many: list[int], host: str | None) -> l
     return many
 
 
-def _mixture(found: Sample, kinds: NDArray[np.intp], host: int, many: list[int]) -> tuple[_Role, _Role]:
-    hosts = kinds == host
-    guests = np.isin(kinds, [k for k in many if k != host])
-    first = describe(found, hosts, guests, "host")
-    second = describe(found, guests, hosts, "guest")
+def _mixtures(
+    found: Sample, kinds: NDArray[np.intp], options: list[int], many: list[int]
+) -> list[tuple[_Role, _Role]]:
+    """Hosts and guests for each species that may be the host."""
+    if len(options) == len(many) == 2:
+        # Each species is described once, as a host, which serves for both roles.
+        masks = [kinds == k for k in many]
+        both = [describe(found, masks[i], masks[1 - i], "host") for i in (0, 1)]
+        return [_roles(masks[i], both[i], masks[1 - i], both[1 - i]) for i in (0, 1)]
+    result = []
+    for host in options:
+        hosts, guests = kinds == host, np.isin(kinds, [k for k in many if k != host])
+        first, second = describe(found, hosts, guests, "host"), describe(found, guests, hosts, "guest")
+        result.append(_roles(hosts, first, guests, second))
+    return result
+
+
+def _roles(
+    hosts: NDArray[np.bool_], first: Description, guests: NDArray[np.bool_], second: Description
+) -> tuple[_Role, _Role]:
     log_first = log_probability("host", first.values("host"))
     log_second = log_probability("guest", second.values("guest"))
-    raw = log_first.argmax(axis=1)
-    labels = agreed(raw, first)
+    labels = agreed(log_first.argmax(axis=1), first)
     return (
         _Role(hosts, first, labels, log_first),
         _Role(guests, second, agreed(log_second.argmax(axis=1), second, labels), log_second),
