@@ -30,7 +30,7 @@ class Gate:
         hosts: least hosts that carry the label.
         sites: least sites inside the lattice.
         evidence: least evidence against disorder [nat], which makes up for how many seeds, orientations, strains and
-            phases were tried. Crystal-like places in supercooled Lennard-Jones liquid reach 93 in 100 single frames and 107
+            phases were tried. Crystal-like places in supercooled Lennard-Jones liquid reach 100 in 100 single frames and 107
             in 25 averages of five. Balls of 200 particles at noise 0.08 have 187 to 520, but for NaZn13, where they hold 14
             hosts, and some of bccAB6: 58 to 143, which is too little to tell.
         score: least score, the harmonic mean of site recall and particle precision.
