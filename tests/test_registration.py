@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from supercrystal import lattices
 from supercrystal.structure import grains, training
-from supercrystal.structure.quality import EDGE, INSIDE, judge
+from supercrystal.structure.quality import INSIDE, judge
 from supercrystal.structure.registration import STRAIN, TOLERANCE, Lattice, register, template
 
 PHASES = training.recognised(1) + training.recognised(2)
@@ -140,7 +140,6 @@ def test_outermost_layers_are_inside_and_empty_ones_above_are_not() -> None:
         assert np.all(quality.depth[top & across] > INSIDE)
         # Every site that counts holds a particle: none above the surface counts.
         assert quality.recall > 0.999, phase
-        assert EDGE < INSIDE
 
 
 def test_random_points_are_on_sites_by_chance_only() -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from supercrystal.errors import TrajectoryError
 from supercrystal.structure.sample import sample
-from supercrystal.structure.trajectory import Configuration, Trajectory
+from supercrystal.structure.trajectory import Configuration, Trajectory, edges
 
 #: Root mean square distance from the mean, over the distance of neighbours, above which a particle is mobile. In five
 #: frames with independent normal noise of 0.16 (0.20) of the shortest distance for each component at most 0.1 % (4 %) of
@@ -162,8 +162,7 @@ def average_of(backwards: Iterable[Configuration], periodic: Sequence[bool] = (T
 def _matrix(box: NDArray[np.float64]) -> NDArray[np.float64]:
     """Box vectors as rows; a flat box gets a height, which nothing moves along."""
     lx, ly, lz, xy, xz, yz = box
-    lz = lz or 1.0
-    return np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
+    return edges([lx, ly, lz or 1.0, xy, xz, yz])
 
 
 def _spacing(last: Configuration) -> float:

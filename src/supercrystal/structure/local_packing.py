@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import TrajectoryError, nearest
+from supercrystal.structure.trajectory import edges
 
 if TYPE_CHECKING:
     from supercrystal.structure.trajectory import Configuration
@@ -189,13 +190,12 @@ def _checked(
         raise TrajectoryError(
             f"{bad} of {len(x)} positions are not finite: the simulation that wrote them diverged"
         )
-    lx, ly, lz, xy, xz, yz = values
-    vectors = np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
+    vectors = edges(values)
     places = x @ np.linalg.inv(vectors) + 0.5
     if not periodic_z and not np.all((places[:, 2] >= 0) & (places[:, 2] < 1)):
         raise TrajectoryError(
             f"a box that is not periodic in z must hold all heights: they run from {x[:, 2].min():.6g} to "
-            f"{x[:, 2].max():.6g}, the box from {-lz / 2:.6g} to {lz / 2:.6g}"
+            f"{x[:, 2].max():.6g}, the box from {-values[2] / 2:.6g} to {values[2] / 2:.6g}"
         )
     places %= 1
     places[places >= 1] = 0.0  # what rounding made of a tiny negative number

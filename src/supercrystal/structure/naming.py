@@ -169,7 +169,7 @@ def name(
 
 
 def _space(configuration: Configuration) -> float:
-    """Empty space that puts periodic images out of reach: half of the smallest extent, at least eight spacings."""
+    """Empty space that puts periodic images out of reach: eight spacings."""
     extent = np.maximum(np.ptp(configuration.positions, axis=0), 1e-9)
     spacing = float(np.prod(extent) / configuration.n) ** (1 / 3)
     return 8 * max(spacing, 1e-3 * float(extent.max()))

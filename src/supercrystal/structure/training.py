@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import lattices
+from supercrystal.structure.trajectory import edges as box_edges
 
 #: Noise per component over the nearest-neighbour distance at which crystals are learned, defects, largest strain.
 NOISES = (0.01, 0.04, 0.07, 0.10, 0.12)
@@ -226,7 +227,7 @@ def half_molten(rng: np.random.Generator, phase: str, *, noise: float) -> Made:
     )
     radii = np.where(guests, min(small, host), host)
     x = x.copy()
-    x[guests] = rng.uniform(0, 1, (guests.sum(), 3)) @ _edges(made.box)
+    x[guests] = rng.uniform(0, 1, (guests.sum(), 3)) @ box_edges(made.box)
     x = _push_apart(made.box, x, radii, guests, 100)
     return Made(made.box, x, kinds, np.where(guests, "", made.sites), DISORDERED)
 
@@ -241,11 +242,6 @@ def hosts_apart(phase: str) -> float:
         if {kind.species[label] for label in shell.pair} == {"A"}
     ]
     return min(shells) / shortest(phase)
-
-
-def _edges(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    lx, ly, lz, xy, xz, yz = box
-    return np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
 
 
 def recognised(species: int) -> tuple[str, ...]:

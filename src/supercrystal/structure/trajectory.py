@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import TrajectoryError, nearest
 from supercrystal.system import species as species_of_type
@@ -32,6 +32,16 @@ LEFT_OUT = "-"
 _MARGIN = 1.0
 #: What gsd raises on files that are no GSD files, of another schema, truncated or damaged.
 _DAMAGED = (OSError, RuntimeError, KeyError, ValueError, IndexError, TypeError, MemoryError)
+
+
+def edges(box: ArrayLike) -> NDArray[np.float64]:
+    """Edges (3, 3) of a box (Lx, Ly, Lz, xy, xz, yz) as rows, taken as it is.
+
+    >>> edges([2, 2, 4, 0.5, 0, 0]).tolist()
+    [[2.0, 0.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 4.0]]
+    """
+    lx, ly, lz, xy, xz, yz = np.asarray(box, np.float64)
+    return np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]], np.float64)
 
 
 @dataclass(frozen=True)
@@ -73,8 +83,7 @@ class Configuration:
     @property
     def extent(self) -> NDArray[np.float64]:
         """(3,) distance of the outermost positions along the box vectors, in box lengths; of z 0 in two dimensions."""
-        lx, ly, lz, xy, xz, yz = self.box
-        vectors = np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
+        vectors = edges(self.box)
         k = 2 if self.flat else 3
         spread = np.zeros(3)
         spread[:k] = np.ptp(self.positions[:, :k] @ np.linalg.inv(vectors[:k, :k]), axis=0)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import TrajectoryError
+from supercrystal.structure.trajectory import edges as box_edges
 
 if TYPE_CHECKING:
     from supercrystal.structure.trajectory import Configuration
@@ -143,8 +144,7 @@ def edges(box: ArrayLike) -> NDArray[np.float64]:
             f"a box is six finite numbers Lx, Ly, Lz, xy, xz, yz with lengths > 0; got {box!r}. A flat "
             "system is scattered from as particles in free space: give no box"
         )
-    lx, ly, lz, xy, xz, yz = values
-    return np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
+    return box_edges(values)
 
 
 def reciprocal(cell: ArrayLike) -> NDArray[np.float64]:
