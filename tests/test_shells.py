@@ -58,9 +58,3 @@ def test_stiffer_shells_take_shorter_steps() -> None:
     soft = shells.build([Batch("PbS", PBS, 10)], 298.15)
     stiff = shells.build([Batch("PbS", replace(PBS, ligand=library.ligand("nonanoate")), 10)], 298.15)
     assert stiff.timestep < soft.timestep <= shells.LONGEST_STEP
-
-
-def test_brownian_time_in_seconds_is_stokes_einstein() -> None:
-    model = shells.build([Batch("PbS", PBS, 10)], 298.15)
-    # D = kT/(3 π η d_h) = 6.5e-11 m²/s for 11.9 nm in toluene, τ = d²/D
-    assert shells.brownian_time_s(model, 0.560, 298.15) == pytest.approx(1.45e-6, rel=0.02)

@@ -101,6 +101,11 @@ class Core:
         """Surface area, which carries the ligands [nm²]."""
         return math.pi * self.diameter_nm**2
 
+    @property
+    def volume_nm3(self) -> float:
+        """Volume [nm³]."""
+        return math.pi / 6 * self.diameter_nm**3
+
 
 @dataclass(frozen=True)
 class Ligand:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supercrystal import __version__, library
+from supercrystal import __version__, library, physical
 from supercrystal.engines import base
 from supercrystal.models import shells
 from supercrystal.models.shells import ShellModel
@@ -48,7 +48,9 @@ def resolved(prepared: Prepared, choice: base.Choice) -> dict[str, Any]:
     film = drying.geometry(model, study.drying())
     viscosity = library.quantity("solvents", study.solvent, "viscosity")
     assert viscosity is not None  # every solvent of the library has one (tests/test_library.py)
-    seconds = shells.brownian_time_s(model, viscosity.value, study.temperature_K)
+    seconds = physical.brownian_time_s(
+        study.batches()[0].nanocrystal, model.reference_diameter, viscosity.value, study.temperature_K
+    )
     return {
         "study": study.model_dump(mode="json"),
         "film": {**dataclasses.asdict(film), "drying_time": film.drying_time},

@@ -196,14 +196,3 @@ def build(batches: Sequence[Batch], temperature: float, attraction: str = "none"
         timestep=min(LONGEST_STEP, PHASE_PER_STEP / math.sqrt(stiffest / mass)),
         reference_diameter=reference,
     )
-
-
-def brownian_time_s(model: ShellModel, viscosity_mPa_s: float, temperature: float) -> float:
-    """Estimate of one Brownian time in seconds, ``d² / D`` with ``D = kT / (3 π η d_h)``.
-
-    The hydrodynamic diameter d_h is taken as core plus two extended ligands; a dilute suspension is assumed.
-    """
-    first = model.nanocrystals[0]
-    hydrodynamic = (first.core.diameter_nm + 2 * first.ligand.length_nm) * 1e-9
-    diffusion = kt_in_joule(temperature) / (3 * math.pi * viscosity_mPa_s * 1e-3 * hydrodynamic)
-    return (model.reference_diameter * 1e-9) ** 2 / diffusion
