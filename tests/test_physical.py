@@ -128,7 +128,7 @@ def test_a_warning_for_each_drive_beyond_experiment_and_none_within() -> None:
     (spin,) = physical.warnings(**within, acceleration=5e5)
     assert "Only an ultracentrifuge" in spin
     (beyond,) = physical.warnings(**within, acceleration=1.4e7, gravitational_length=11.9)
-    assert beyond.startswith("gravitational length 11.9 nm: this is 1.4e+07 g. No centrifuge")
+    assert beyond.startswith("Gravitational length 11.9 nm: this is 1.4 × 10⁷ g. No centrifuge")
     (fast,) = physical.warnings(**within, speed_nm_per_s=4e4, peclet=0.1, diffusion_m2_per_s=6.5e-11)
     assert "40 µm/s" in fast
     assert "65 µm at 0.1 µm/s" in fast

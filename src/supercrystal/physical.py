@@ -252,12 +252,12 @@ def warnings(
     found = []
     if acceleration is not None and acceleration > ULTRACENTRIFUGE_G:
         length = (
-            "" if gravitational_length is None else f"gravitational length {gravitational_length:.3g} nm: "
+            "" if gravitational_length is None else f"Gravitational length {gravitational_length:.3g} nm: "
         )
         found.append(
-            f"{length}this is {acceleration:.1e} g. "
+            f"{length or 'Strongest field: '}this is {power_of_ten(acceleration)} g. "
             + (
-                f"No centrifuge reaches it; ultracentrifuges end near {HIGHEST_G:.0e} g."
+                f"No centrifuge reaches it; ultracentrifuges end near {power_of_ten(HIGHEST_G)} g."
                 if acceleration > HIGHEST_G
                 else "Only an ultracentrifuge reaches it."
             )
@@ -297,6 +297,16 @@ def duration(seconds: float) -> str:
     factor, unit = next((entry for entry in _UNITS_OF_TIME if seconds >= entry[0]), _UNITS_OF_TIME[-1])
     value = seconds / factor
     return f"{value:.2g} {unit}" if value < 100 else f"{value:.0f} {unit}"
+
+
+def power_of_ten(value: float) -> str:
+    """Write a number as mantissa and power of ten.
+
+    >>> power_of_ten(1.4e7), power_of_ten(6.5e-11)
+    ('1.4 × 10⁷', '6.5 × 10⁻¹¹')
+    """
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def _real_film(peclet: float, diffusion_m2_per_s: float) -> dict[str, float]:
