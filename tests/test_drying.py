@@ -141,6 +141,5 @@ def test_schedule_is_constant_outside_its_knots() -> None:
         (0, 10, 20, 30), (5.0, 5.0, 3.0, 3.0), ((8.0, 6.0), (8.0, 6.0), (4.0, 3.0), (4.0, 3.0))
     )
     assert [schedule.side(step) for step in (0, 15, 99)] == [(8.0, 6.0), (6.0, 4.5), (4.0, 3.0)]
-    assert schedule.contracts
     assert [schedule.height(step) for step in (0, 10, 15, 20, 99)] == [5.0, 5.0, 4.0, 3.0, 3.0]
     assert [schedule.next_knot(step) for step in (0, 10, 29, 30)] == [10, 20, 30, 30]

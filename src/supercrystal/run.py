@@ -126,7 +126,7 @@ def run(
         directory.say(f"engine {choice.engine} {choice.version} on {choice.device}: {choice.reason}")
         if not directory.resolved.exists():
             directory.write_json(directory.resolved, resolved(prepared, choice))
-        from supercrystal.simulate import simulate
+        from supercrystal.simulate import marks, simulate
 
         work = simulate(
             directory,
@@ -134,7 +134,7 @@ def run(
             prepared.schedule,
             choice,
             seed=study.seed,
-            frames=study.protocol.frames,
+            every=marks(prepared.schedule.total, study.protocol.frames),
             quiet=quiet,
         )
         directory.say(f"{work['steps']} steps in {work['wall_s']} s")
@@ -165,6 +165,8 @@ def analyse(
         "versions": versions(choice),
         "last_process": work,
     }
-    write_run_report(directory, result, history, prepared.model, prepared.system.film, text)
+    film = prepared.system.film
+    assert film is not None
+    write_run_report(directory, result, history, prepared.model, film, text)
     directory.write_json(directory.result, result)
     return result

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from supercrystal.engines import base
+from supercrystal.errors import SimulationError
 from supercrystal.progress import Progress
 from supercrystal.rundir import RunDirectory, cut
 from supercrystal.system import Film, Schedule, System
@@ -21,17 +22,29 @@ if TYPE_CHECKING:
 ROWS_PER_FRAME = 2
 #: Wall time after which a log row brings a checkpoint although no frame is due [s].
 CHECKPOINT_S = 20.0
+#: A run is stopped where momenta are hotter than the bath by this fraction and six standard deviations of their noise:
+#: a sound step stays within 0.02 (tests/test_engines.py).
+HOTTER = 0.15
 
 
-def marks(total: int, frames: int) -> list[tuple[int, bool]]:
-    """Steps at which a run pauses to record, each with whether a frame of the trajectory is due.
+def marks(total: int, frames: int, first: int = 0) -> list[tuple[int, bool]]:
+    """Steps from `first` to `total` at which a run pauses to record, each with whether a frame is due.
 
     >>> marks(20, 2)
     [(0, True), (5, False), (10, True), (15, False), (20, True)]
     """
     rows = frames * ROWS_PER_FRAME
-    steps = sorted({round(total * i / rows): i % ROWS_PER_FRAME == 0 for i in range(rows + 1)}.items())
+    span = total - first
+    steps = sorted({first + round(span * i / rows): i % ROWS_PER_FRAME == 0 for i in range(rows + 1)}.items())
     return [(step, due or step == total) for step, due in steps]
+
+
+def stage_marks(ends: Sequence[int], frames: Sequence[int]) -> list[tuple[int, bool]]:
+    """Marks of stages that end at the steps `ends`, each with its number of frames; a frame at every end."""
+    every: dict[int, bool] = {}
+    for first, end, count in zip((0, *ends), ends, frames, strict=False):
+        every |= dict(marks(end, count, first))
+    return sorted(every.items())
 
 
 def wall_load(frame: gsd.hoomd.Frame, film: Film, height: float) -> tuple[float, float]:
@@ -57,22 +70,52 @@ def _row(engine: base.Engine, frame: gsd.hoomd.Frame, system: System, schedule: 
     import gsd.hoomd
 
     step = int(frame.configuration.step)
-    height = schedule.height(step)
-    top, bottom = wall_load(frame, system.film, height)
-    mass = np.asarray(frame.particles.mass, float)[:, None]
-    velocity = np.asarray(frame.particles.velocity, float)
-    row = gsd.hoomd.Frame()
-    row.configuration.step = step
+    moving = np.isin(frame.particles.typeid, [system.types.index(name) for name in system.mobile])
+    mass = np.asarray(frame.particles.mass, float)[moving, None]
+    velocity = np.asarray(frame.particles.velocity, float)[moving]
+    gravity = schedule.value("gravity", step)
+    potential = engine.potential_energy() + system.weight_energy(frame, gravity)
+    kinetic = float(np.sum(mass * velocity**2)) / (3 * len(mass))
+    volume = float(np.prod(frame.configuration.box[:3]))
     values = {
         "time": step * system.timestep,
-        "interface_height": height,
-        "interface_pressure": top,
-        "substrate_pressure": bottom,
-        "potential_energy": engine.potential_energy() / len(mass),
-        "kinetic_temperature": float(np.sum(mass * velocity**2)) / (3 * len(mass)),
+        "potential_energy": potential / len(mass),
+        "kinetic_temperature": kinetic,
+        "bath_temperature": schedule.value("temperature", step),
+        "gravity": gravity,
+        "solvent": schedule.value("solvent", step),
     }
+    if system.film:
+        height = schedule.height(step)
+        top, bottom = wall_load(frame, system.film, height)
+        values |= {"interface_height": height, "interface_pressure": top, "substrate_pressure": bottom}
+    else:
+        # Kinetic part by the bath's temperature: the same mean as that of the velocities, and less noise.
+        ideal = len(mass) * values["bath_temperature"] / volume
+        values |= {"volume": volume, "pressure": ideal + engine.virial_pressure()}
+    row = gsd.hoomd.Frame()
+    row.configuration.step = step
     row.log = {f"supercrystal/{key}": np.array([value]) for key, value in values.items()}
+    _check_sound(values, len(mass), step)
     return row
+
+
+def _check_sound(values: dict[str, float], count: int, step: int) -> None:
+    """Stop a run whose integration has become unstable.
+
+    A thermostat hides a drift of the total energy but not its cause: a step too long for the stiffest pair heats the
+    momenta above the bath. A drive heats them too, which `HOTTER` leaves room for.
+
+    Raises:
+        SimulationError: what drifted, and the advice.
+    """
+    kinetic, bath = values["kinetic_temperature"], values["bath_temperature"]
+    noise = bath * np.sqrt(2 / (3 * count))
+    if not np.isfinite(values["potential_energy"]) or not kinetic < bath * (1 + HOTTER) + 6 * noise:
+        raise SimulationError(
+            f"the energy drifts: at step {step} the kinetic temperature is {kinetic:.3g} kT in a bath of {bath:.3g} kT. "
+            f"{base.STOPPED}. What was recorded so far is kept"
+        )
 
 
 def simulate(
@@ -81,7 +124,7 @@ def simulate(
     schedule: Schedule,
     choice: base.Choice,
     seed: int,
-    frames: int,
+    every: Sequence[tuple[int, bool]],
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Run the schedule to its end, from the directory's checkpoint if it has one.
@@ -119,10 +162,10 @@ def simulate(
     with (
         gsd.hoomd.open(run.trajectory, mode) as trajectory,
         gsd.hoomd.open(run.log, mode) as log,
-        Progress("drying", schedule.total, done=first, quiet=quiet) as progress,
+        Progress("simulating", schedule.total, done=first, quiet=quiet) as progress,
     ):
         here = first
-        for mark, frame_due in _after(marks(schedule.total, frames), step):
+        for mark, frame_due in _after(every, step):
             engine.run(mark - here)
             here = mark
             frame = engine.frame()
@@ -134,7 +177,7 @@ def simulate(
                 trajectory.flush()
                 run.write_checkpoint(frame)
                 last_checkpoint = time.monotonic()
-            progress.update(here, note=f"film {schedule.height(here):.1f} nm")
+            progress.update(here, note=_note(frame, schedule))
     wall = time.monotonic() - began
     return {
         "first_step": first,
@@ -144,7 +187,13 @@ def simulate(
     }
 
 
-def _after(every: list[tuple[int, bool]], step: int) -> Iterator[tuple[int, bool]]:
+def _note(frame: gsd.hoomd.Frame, schedule: Schedule) -> str:
+    if schedule.heights:
+        return f"film {schedule.height(int(frame.configuration.step)):.1f} nm"
+    return f"cell {np.cbrt(np.prod(frame.configuration.box[:3])):.1f} nm"
+
+
+def _after(every: Sequence[tuple[int, bool]], step: int) -> Iterator[tuple[int, bool]]:
     return (mark for mark in every if mark[0] > step)
 
 

@@ -1,4 +1,4 @@
-"""The engine-neutral system: particles, the forces between them, and the two planes that bound a film.
+"""The engine-neutral system: particles, the forces on them, and what is done to them in the course of time.
 
 Units: nm, kT, and the Brownian time ``τ_B = d² / D`` of the first species, in which a free nanocrystal diffuses about
 its own OPM diameter d. In these units friction is ``γ = kT/D``, so ``γ = 1/d²`` [kT τ_B / nm²] for that species.
@@ -6,17 +6,25 @@ its own OPM diameter d. In these units friction is ``γ = kT/D``, so ``γ = 1/d�
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from supercrystal.errors import PhysicsError
 from supercrystal.interactions.wall import Wall
 
 if TYPE_CHECKING:
     import gsd.hoomd
+
+#: What a cell may do under pressure: keep its shape, change its sides, change sides and angles.
+Cell = Literal["isotropic", "orthorhombic", "triclinic"]
+
+_DEFAULTS = {"temperature": 1.0, "gravity": 0.0, "solvent": 1.0, "pressure": math.nan}
 
 
 class PairPotential(Protocol):
@@ -50,52 +58,115 @@ class System:
         pairs: potentials of each unordered pair of types, keyed ``(a, b)`` in the order of ``frame.particles.types``;
             several potentials of one pair add up.
         friction: Langevin friction of each type [kT τ_B/nm²].
-        film: the planes that confine the particles along z.
         timestep: integration step [τ_B].
         length: a typical particle diameter [nm], which sets neighbour-list margins.
+        film: the planes that confine the particles along z; without them the cell is periodic in all directions.
+        solvent: further potentials, keyed as `pairs`, that the schedule multiplies by its `solvent`.
+        weight: force along −z on each type where the schedule's gravity is 1 [kT/nm].
+        fixed: types that never move, such as a template on the substrate.
     """
 
     frame: gsd.hoomd.Frame
     pairs: Mapping[tuple[str, str], tuple[PairPotential, ...]]
     friction: Mapping[str, float]
-    film: Film
     timestep: float
     length: float
+    film: Film | None = None
+    solvent: Mapping[tuple[str, str], tuple[PairPotential, ...]] = field(default_factory=dict)
+    weight: Mapping[str, float] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
 
     @property
     def types(self) -> tuple[str, ...]:
         """Particle types."""
         return tuple(self.frame.particles.types)
 
+    @property
+    def mobile(self) -> tuple[str, ...]:
+        """Types that move."""
+        return tuple(name for name in self.types if name not in self.fixed)
+
+    @property
+    def r_cut(self) -> float:
+        """Longest range of any pair [nm]."""
+        every = (*self.pairs.values(), *self.solvent.values())
+        return max(potential.r_cut for potentials in every for potential in potentials)
+
+    def between(self, a: str, b: str) -> tuple[tuple[PairPotential, ...], tuple[PairPotential, ...]]:
+        """Potentials of a pair of types in either order: those that always act, and those that the solvent scales."""
+        pairs, solvent = (
+            layer.get((a, b)) or layer.get((b, a)) or () for layer in (self.pairs, self.solvent)
+        )
+        return pairs, solvent
+
+    def weight_energy(self, frame: gsd.hoomd.Frame, gravity: float) -> float:
+        """Potential energy of the weights, from the substrate up [kT].
+
+        It is computed here for every engine, as HOOMD-blue's constant force has none.
+        """
+        if not gravity or self.film is None:
+            return 0.0
+        height = np.asarray(frame.particles.position, float)[:, 2] - self.film.substrate
+        each = np.array([0.0 if name in self.fixed else self.weight.get(name, 0.0) for name in self.types])
+        return gravity * float(each[frame.particles.typeid] @ height)
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """Height of the interface and sides of the cell, piecewise linear in the step.
+    """What is done to a system, piecewise linear in the step.
 
-    Particles follow the sides affinely.
+    Every quantity has one value a knot or is left empty, which means its default. Particles follow `sides` affinely.
 
     >>> schedule = Schedule(steps=(0, 100, 200), heights=(10.0, 10.0, 8.0), sides=((5.0, 4.0),) * 3)
-    >>> schedule.height(150), schedule.side(150)
-    (9.0, (5.0, 4.0))
+    >>> schedule.height(150), schedule.side(150), schedule.value("temperature", 150)
+    (9.0, (5.0, 4.0), 1.0)
     """
 
     steps: tuple[int, ...]
-    heights: tuple[float, ...]  #: of the interface above the substrate at each step [nm]
-    sides: tuple[tuple[float, float], ...]  #: of the cell along x and y at each step [nm]
+    heights: tuple[float, ...] = ()  #: of a film's interface above the substrate at each step [nm]
+    sides: tuple[tuple[float, ...], ...] = ()  #: of the cell: x, y of a film, x, y, z of a periodic cell [nm]
+    temperature: tuple[float, ...] = ()  #: kT of the bath in units of the study's kT; default 1
+    gravity: tuple[float, ...] = ()  #: multiplies the weights; default 0
+    solvent: tuple[float, ...] = ()  #: multiplies the solvent's potentials; default 1
+    pressure: tuple[float, ...] = ()  #: [kT/nm³]; nan, the default, is a cell of prescribed sides
+    flexible: Cell = "isotropic"  #: what the cell may do under pressure
+
+    def __post_init__(self) -> None:
+        if len(self.steps) < 2 or any(b <= a for a, b in itertools.pairwise(self.steps)):
+            raise PhysicsError(f"the steps of a schedule must increase; got {self.steps}")
+        for name in ("heights", "sides", *_DEFAULTS):
+            values = getattr(self, name)
+            if values and len(values) != len(self.steps):
+                raise PhysicsError(
+                    f"{name} has {len(values)} values for {len(self.steps)} knots; give one each"
+                )
+
+    def value(self, name: str, step: int) -> float:
+        """Temperature, gravity, solvent or pressure at `step`; constant before the first and after the last knot."""
+        values = getattr(self, name)
+        return float(np.interp(step, self.steps, values)) if values else _DEFAULTS[name]
 
     def height(self, step: int) -> float:
-        """Height at `step` [nm]; constant before the first and after the last knot."""
+        """Height of the interface at `step` [nm]."""
         return float(np.interp(step, self.steps, self.heights))
 
-    def side(self, step: int) -> tuple[float, float]:
-        """Sides of the cell along x and y at `step` [nm]."""
-        x, y = (float(np.interp(step, self.steps, [side[axis] for side in self.sides])) for axis in (0, 1))
-        return x, y
+    def side(self, step: int) -> tuple[float, ...]:
+        """Sides of the cell at `step` [nm]; nothing while they are not prescribed."""
+        if not self.sides:
+            return ()
+        found = tuple(
+            float(np.interp(step, self.steps, [side[axis] for side in self.sides]))
+            for axis in range(len(self.sides[0]))
+        )
+        return () if any(math.isnan(side) for side in found) else found
 
-    @property
-    def contracts(self) -> bool:
-        """Whether the sides ever change."""
-        return len(set(self.sides)) > 1
+    def varies(self, name: str) -> bool:
+        """Whether a quantity ever changes."""
+        return len(set(getattr(self, name))) > 1
+
+    def under_pressure(self, step: int) -> bool:
+        """Whether the pressure, not the sides, is prescribed from `step` on."""
+        return not math.isnan(self.value("pressure", step))
 
     @property
     def total(self) -> int:
@@ -105,6 +176,10 @@ class Schedule:
     def next_knot(self, step: int) -> int:
         """First knot after `step`, or the last one."""
         return next((knot for knot in self.steps if knot > step), self.total)
+
+    def last_knot(self, step: int) -> int:
+        """Last knot at or before `step`."""
+        return max((knot for knot in self.steps if knot <= step), default=self.steps[0])
 
 
 def species(type_name: str) -> str:

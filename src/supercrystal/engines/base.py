@@ -29,6 +29,11 @@ LAMMPS_MISSING = (
     "or use --engine hoomd"
 )
 
+STOPPED = (
+    "Particles came too close or moved too far in a step: lower the time step (model.timestep_factor), drive more slowly "
+    "(a smaller peclet, a longer ramp), or start less dense"
+)
+
 
 class Engine(Protocol):
     """An engine with a system loaded, standing at a step of a schedule."""

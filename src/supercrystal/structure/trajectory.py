@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from supercrystal.box import edges
 from supercrystal.errors import TrajectoryError, nearest
 from supercrystal.system import species as species_of_type
 
@@ -32,16 +33,6 @@ LEFT_OUT = "-"
 _MARGIN = 1.0
 #: What gsd raises on files that are no GSD files, of another schema, truncated or damaged.
 _DAMAGED = (OSError, RuntimeError, KeyError, ValueError, IndexError, TypeError, MemoryError)
-
-
-def edges(box: ArrayLike) -> NDArray[np.float64]:
-    """Edges (3, 3) of a box (Lx, Ly, Lz, xy, xz, yz) as rows, taken as it is.
-
-    >>> edges([2, 2, 4, 0.5, 0, 0]).tolist()
-    [[2.0, 0.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 4.0]]
-    """
-    lx, ly, lz, xy, xz, yz = np.asarray(box, np.float64)
-    return np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]], np.float64)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import TrajectoryError
-from supercrystal.structure.trajectory import edges as box_edges
+from supercrystal.box import edges as box_edges
 
 if TYPE_CHECKING:
     from supercrystal.structure.trajectory import Configuration

@@ -1,0 +1,55 @@
+"""Which tables a system needs: for every pair of types one of what acts always, and one of what the solvent scales."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from supercrystal.interactions.tabulation import Grid, Interpolation, Table, closest, tabulate
+from supercrystal.system import PairPotential, Schedule, System
+
+Pair = tuple[str, str]
+
+
+def starts(system: System, schedule: Schedule) -> dict[Pair, float]:
+    """Distance [nm] that each pair of types never gets below while the schedule lasts."""
+    factors = (min(schedule.solvent), max(schedule.solvent)) if schedule.solvent else (1.0,)
+    found = {}
+    for types in itertools.combinations_with_replacement(system.types, 2):
+        pairs, solvent = system.between(*types)
+        if pairs or solvent:
+            found[types] = closest(pairs, scaled=solvent, factors=factors)
+    return found
+
+
+def tables(
+    system: System,
+    schedule: Schedule,
+    interpolation: Interpolation,
+    grid: Grid,
+    native: Callable[[PairPotential], bool] = lambda potential: False,
+) -> tuple[dict[Pair, Table], dict[Pair, Table]]:
+    """Tables of each pair of types: of its own potentials, and of those that the solvent's strength multiplies.
+
+    Args:
+        system: particles and potentials.
+        schedule: how strong the solvent's potentials get.
+        interpolation: as the engine interpolates.
+        grid: as the engine's tables are spaced.
+        native: which potentials the engine has itself; they are left out.
+    """
+    own: dict[Pair, Table] = {}
+    scaled: dict[Pair, Table] = {}
+    for types, start in starts(system, schedule).items():
+        pairs, solvent = system.between(*types)
+        for potentials, found in (([p for p in pairs if not native(p)], own), (list(solvent), scaled)):
+            if potentials:
+                found[types] = tabulate(
+                    potentials, interpolation=interpolation, grid=grid, start=min(start, _inside(potentials))
+                )
+    return own, scaled
+
+
+def _inside(potentials: list[PairPotential]) -> float:
+    """A start inside the range of potentials that end before the pair's closest approach."""
+    return 0.99 * max(potential.r_cut for potential in potentials)
