@@ -12,10 +12,15 @@ shell, and only its range and its steepness are used by the shells tier, not its
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import PhysicsError
+
+#: Gap below which the force of `Brush` is held constant, in units of 2L; the asymptotics ended long before.
+INNER_GAP = 0.01
 
 
 def _u(gap: ArrayLike, ligand_length: ArrayLike) -> NDArray[np.float64]:
@@ -87,3 +92,52 @@ def effective_exponent(
     slope = -7 * u**-1.25 - 5 * u**1.75 + 12
     curvature = (8.75 * u**-2.25 - 8.75 * u**0.75) / (2 * np.asarray(ligand_length, float))
     return -r * curvature / slope - 1
+
+
+@dataclass(frozen=True)
+class Brush:
+    """The brush as a pair potential of the centre distance, for unequal nanocrystals too.
+
+    Derjaguin's radius of a pair is ``2 R1 R2/(R1 + R2)``; thickness and grafting density are the means. The force is
+    held constant below a gap of `INNER_GAP` 2L, so that nothing diverges where cores touch.
+
+    Args:
+        radii: core radii R1, R2 [nm].
+        ligand_lengths: brush thicknesses L1, L2 [nm].
+        grafting_densities: σ1, σ2 [nm⁻²].
+
+    Raises:
+        PhysicsError: values that are not positive.
+    """
+
+    radii: tuple[float, float]
+    ligand_lengths: tuple[float, float]
+    grafting_densities: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        values = (*self.radii, *self.ligand_lengths, *self.grafting_densities)
+        if not all(value > 0 for value in values):
+            raise PhysicsError(f"a brush needs radii, lengths and grafting densities > 0; got {values}")
+
+    @property
+    def r_cut(self) -> float:
+        """Distance at which brushes first touch, ``R1 + R2 + L1 + L2`` [nm]."""
+        return sum(self.radii) + sum(self.ligand_lengths)
+
+    def _held(self, r: ArrayLike) -> tuple[NDArray[np.float64], tuple[float, float, float]]:
+        """Gap held at the inner limit, and radius, thickness and grafting density of the pair."""
+        (r1, r2), length = self.radii, sum(self.ligand_lengths) / 2
+        gap = np.maximum(np.asarray(r, float) - (r1 + r2), INNER_GAP * 2 * length)
+        return gap, (2 * r1 * r2 / (r1 + r2), length, sum(self.grafting_densities) / 2)
+
+    def energy(self, r: ArrayLike) -> NDArray[np.float64]:
+        """Energy at the centre distance `r` [nm], any shape [kT]."""
+        r = np.asarray(r, float)
+        gap, pair = self._held(r)
+        beyond = np.minimum(r - sum(self.radii) - gap, 0.0)
+        return np.where(r < self.r_cut, energy(gap, *pair) - force(gap, *pair) * beyond, 0.0)
+
+    def force(self, r: ArrayLike) -> NDArray[np.float64]:
+        """Repulsive force −dU/dr [kT/nm]."""
+        gap, pair = self._held(r)
+        return np.where(np.asarray(r, float) < self.r_cut, force(gap, *pair), 0.0)

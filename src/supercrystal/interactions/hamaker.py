@@ -56,3 +56,70 @@ class Hamaker:
         _, f = self._bare(np.maximum(r, self.closest))
         _, f_cut = self._bare(np.asarray(self.r_cut))
         return np.where(r < self.r_cut, f - f_cut, 0.0)
+
+
+def cube_faces(constant: ArrayLike, edge: ArrayLike, gap: ArrayLike) -> NDArray[np.float64]:
+    """Attraction of two equal cubes face to face, ``-(A l²/12π) [h⁻² + (h + 2l)⁻² - 2 (h + side)⁻²]`` [kT].
+
+    It is that of a cut of area l² out of two infinite plates of thickness l, and so an upper bound of the strength: it
+    counts atoms beyond the edges. Over the integral of both cubes (`cubes`) it is too strong by 15 %, 61 % and 174 % at
+    h/l = 0.05, 0.2 and 0.5: good for gaps far below the edge, and for those only.
+
+    Args:
+        constant: Hamaker constant A [kT]; all arguments broadcast.
+        edge: l > 0 [nm].
+        gap: h > 0 between the faces [nm].
+
+    Raises:
+        PhysicsError: an edge or gap that is not positive.
+    """
+    side, h = np.asarray(edge, float), np.asarray(gap, float)
+    if np.any(side <= 0) or np.any(h <= 0):
+        raise PhysicsError(f"cube faces need an edge and a gap > 0 nm; got {edge!r}, {gap!r}")
+    return (
+        -np.asarray(constant, float)
+        * side**2
+        / (12 * np.pi)
+        * (h**-2 + (h + 2 * side) ** -2 - 2 * (h + side) ** -2)
+    )
+
+
+def cube_faces_force(constant: ArrayLike, edge: ArrayLike, gap: ArrayLike) -> NDArray[np.float64]:
+    """Force −dU/dh between cube faces, negative [kT/nm]; arguments and errors as in `cube_faces`."""
+    side, h = np.asarray(edge, float), np.asarray(gap, float)
+    if np.any(side <= 0) or np.any(h <= 0):
+        raise PhysicsError(f"cube faces need an edge and a gap > 0 nm; got {edge!r}, {gap!r}")
+    return (
+        -np.asarray(constant, float)
+        * side**2
+        / (6 * np.pi)
+        * (h**-3 + (h + 2 * side) ** -3 - 2 * (h + side) ** -3)
+    )
+
+
+def cubes(constant: float, edge: float, gap: float) -> float:
+    """Attraction of two equal cubes face to face, ``-(A/π²) ∫∫ |r1 - r2|⁻⁶`` over both [kT].
+
+    The six integrals are three over the difference vector, weighted by the volume in which both ends lie in the cubes.
+
+    Args:
+        constant: Hamaker constant A [kT].
+        edge: l > 0 [nm].
+        gap: h ≥ 0.01 l between the faces, below which the quadrature is not fine enough [nm].
+
+    Raises:
+        PhysicsError: an edge that is not positive, or a gap below 0.01 l.
+    """
+    if not (edge > 0 and gap >= 0.01 * edge):
+        raise PhysicsError(f"the integral needs an edge > 0 and a gap ≥ 0.01 edge; got {edge}, {gap} nm")
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    edges = np.linspace(0, 1, 9) ** 3  # finer where the cubes are close
+    half = np.diff(edges)[:, None] / 2
+    t = (edges[:-1, None] + half * (nodes + 1)).ravel()
+    w = (half * weights).ravel()
+    x, wx = edge * t, edge * w * edge * (1 - t)  # all differences x, and how often each occurs
+    total = 0.0
+    for z, wz in ((gap + edge * t, edge * w * edge * t), (gap + edge * (1 + t), edge * w * edge * (1 - t))):
+        square = x[:, None, None] ** 2 + x[None, :, None] ** 2 + z**2
+        total += 4 * float(np.einsum("i,j,k,ijk", wx, wx, wz, square**-3))
+    return -constant / np.pi**2 * total

@@ -156,7 +156,7 @@ def _end_slopes(potentials: Sequence[PairPotential], start: float, r_cut: float)
     step = 1e-4 * (r_cut - start)
     weights = np.array([-25, 48, -36, 16, -3]) / (12 * step)
     low = total_force(potentials, start + step * np.arange(5))
-    high = total_force(potentials, r_cut - step * np.arange(5))
+    high = total_force(potentials, np.nextafter(r_cut, 0) - step * np.arange(5))
     return float(weights @ low), float(-weights @ high)
 
 
@@ -202,6 +202,14 @@ def _distances(start: float, r_cut: float, points: int, interpolation: Interpola
     return r
 
 
+def _values(
+    potentials: Sequence[PairPotential], r: NDArray[np.float64], r_cut: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Summed energy and force, at the cut those just inside it."""
+    inside = np.minimum(r, np.nextafter(r_cut, 0))
+    return total_energy(potentials, inside), total_force(potentials, inside)
+
+
 def _between(r: NDArray[np.float64], r_cut: float, grid: Grid) -> NDArray[np.float64]:
     """Quarter points of all intervals, the one up to the cut included."""
     power = 2 if grid == "r2" else 1
@@ -212,6 +220,10 @@ def _between(r: NDArray[np.float64], r_cut: float, grid: Grid) -> NDArray[np.flo
 
 def _check_end(potentials: Sequence[PairPotential]) -> None:
     for potential in potentials:
+        if getattr(
+            potential, "abrupt", False
+        ):  # its force jumps by intention; the bound will say what that costs
+            continue
         inside = potential.r_cut * (1 - 1e-9)
         energy, force = float(potential.energy(inside)), float(potential.force(inside))
         if abs(energy) > 1e-6 or abs(force) > 1e-5 / (THERMAL_LENGTH * potential.r_cut):
@@ -250,7 +262,7 @@ def tabulate(
     points = FEWEST[interpolation]
     while True:
         r = _distances(start, r_cut, points, interpolation, grid)
-        energy, force = total_energy(potentials, r), total_force(potentials, r)
+        energy, force = _values(potentials, r, r_cut)
         if not (np.all(np.isfinite(energy)) and np.all(np.isfinite(force))):
             raise PhysicsError(f"energy or force is not finite between {start:.6g} and {r_cut:.6g} nm")
         at = _between(r, r_cut, grid)
