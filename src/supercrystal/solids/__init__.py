@@ -1,0 +1,1 @@
+"""Crystals as competitors: energy, relaxation, phonons, free energy, and which of the candidates is lowest."""
