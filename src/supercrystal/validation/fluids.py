@@ -49,7 +49,7 @@ def _density(
 def wca_density(setting: Setting) -> Check:
     """Density of the WCA fluid at P = 11, kT = 1; 1 % or, long, 0.3 %."""
     expected, share = 0.9193740949934834, 0.003 if setting.long else 0.01
-    along, steps = (12, (20_000, 200_000)) if setting.long else (7, (2_000, 10_000))
+    along, steps = (12, (10_000, 100_000)) if setting.long else (7, (2_000, 10_000))
     found, error = blocks(_density(setting, along, runs.wca(), 0.85, 11.0, steps))
     return Check(
         name="wca-density",
@@ -69,7 +69,7 @@ def wca_density(setting: Setting) -> Check:
 def lj_density(setting: Setting) -> Check:
     """Density of the LJ fluid at P = 1, kT = 1.5, cut at 4 σ and smoothed from 3.2 σ; 3 % or, long, 0.5 %."""
     expected, share = 0.6269137133228043, 0.005 if setting.long else 0.03
-    along, steps = (12, (20_000, 150_000)) if setting.long else (8, (1_500, 6_000))
+    along, steps = (10, (8_000, 80_000)) if setting.long else (8, (1_500, 6_000))
     potential = Cut(Mie(1.0, 1.0, 12, 6), 4.0, "xplor", 3.2)
     found, error = blocks(_density(setting, along, potential, 0.6, 1.0, steps, temperature=1.5))
     return Check(
@@ -89,7 +89,7 @@ def lj_density(setting: Setting) -> Check:
 
 def kinetic_temperature(setting: Setting) -> Check:
     """Kinetic temperature of a dense WCA fluid in the bath; 1 %."""
-    along, steps, every = (10, (10_000, 40_000), 50) if setting.long else (6, (4_000, 8_000), 50)
+    along, steps, every = (10, (10_000, 40_000), 50) if setting.long else (8, (2_000, 10_000), 50)
     box, sites = runs.simple_cubic(along, 0.8)
     system = runs.system(runs.frame(box, sites, setting.seed), runs.wca(), TIMESTEP)
     engine = base.start(runs.choice(setting.engine), system, Schedule(steps=(0, sum(steps))), setting.seed)
