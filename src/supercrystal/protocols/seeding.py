@@ -38,7 +38,7 @@ WIDEST_BALL = 0.8
 
 #: Temperature of the melt in kT, and times in units of m/γ: at the heat, and while it cools back to kT.
 HOT = 6.0
-HEATING, COOLING = 20.0, 6.0
+HEATING, COOLING = 10.0, 3.0
 
 #: Molten is where at most this share of the particles that are `APART` spacings from the seed is crystalline.
 STILL_CRYSTAL = 0.1
