@@ -27,9 +27,9 @@ COLUMNS = {
     "uncertainty_nm": ("lattice", "nearest_neighbour_uncertainty_nm"),
     "opm_nm": ("opm", "nearest_neighbour_nm"),
     "measured_nm": ("measured", "nearest_neighbour_nm"),
-    "interface_kpa": ("pressure", "interface_kpa"),
+    "pressure_kpa": ("pressure", "kpa"),
 }
-SUMMARISED = ("close_packed", "fcc", "hcp", "bcc", "nearest_neighbour_nm", "interface_kpa")
+SUMMARISED = ("close_packed", "fcc", "hcp", "bcc", "nearest_neighbour_nm", "pressure_kpa")
 
 
 def row(result: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from scipy.spatial import cKDTree
 from supercrystal.engines import base
 from supercrystal.errors import EngineError
 from supercrystal.models import shells
-from supercrystal.protocols import drying
+from supercrystal.protocols.assembly import assemble
+from supercrystal.protocols.drying import LARGEST_PECLET, Drying
+from supercrystal.run import prepare
 from supercrystal.simulate import _merged, wall_load
 from supercrystal.study import Study
 from supercrystal.system import System
@@ -27,15 +29,9 @@ def _small(
 ):  # type: ignore[no-untyped-def]
     batch = dataclasses.replace(example.batches()[0], count=count, size_dispersity=dispersity)
     model = shells.build([batch], example.temperature_K, attraction)
-    settings = dataclasses.replace(
-        example.drying(),
-        dry_layers=4,
-        setting_swelling=1.1,
-        peclet=peclet,
-        mixing_time=5.0,
-        hold_time=30.0,
-    )
-    return drying.prepare(model, settings, seed=2)
+    start = dataclasses.replace(example.start(), layers=4, swelling=1.1, mixing_time=5.0)
+    made = assemble(model, start, [Drying(peclet, hold_time=30.0)], seed=2)
+    return made.system, made.schedule
 
 
 def _thermal(system: System, schedule, steps: int) -> tuple[System, int]:  # type: ignore[no-untyped-def]
@@ -88,8 +84,8 @@ def test_forces_and_energy_are_those_of_the_functions(
 
 @pytest.mark.hoomd
 def test_both_engines_agree_on_a_frame_of_the_default_study(example: Study) -> None:
-    model = shells.build(example.batches(), example.temperature_K)
-    system, schedule = drying.prepare(model, example.drying(), seed=1)
+    made = prepare(example)
+    system, schedule = made.system, made.schedule
     system, step = _thermal(system, schedule, 2000)
     found = {}
     for name in ("lammps", "hoomd"):
@@ -160,10 +156,9 @@ def test_free_nanocrystals_diffuse_as_the_brownian_time_says(name: str, example:
     # slow them by less than the error.
     batch = dataclasses.replace(example.batches()[0], count=400, size_dispersity=0.0)
     model = shells.build([batch], example.temperature_K)
-    settings = dataclasses.replace(
-        example.drying(), dry_layers=4, initial_packing_fraction=0.01, mixing_time=1e4, hold_time=10.0
-    )
-    system, schedule = drying.prepare(model, settings, seed=4)
+    start = dataclasses.replace(example.start(), layers=4, packing_fraction=0.01, mixing_time=1e4)
+    made = assemble(model, start, [Drying(0.1, hold_time=10.0)], seed=4)
+    system, schedule = made.system, made.schedule
     engine = base.start(base.choose(name), system, schedule, seed=9)
     box = np.asarray(system.frame.configuration.box[:2], float)
 
@@ -187,7 +182,7 @@ def test_free_nanocrystals_diffuse_as_the_brownian_time_says(name: str, example:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("peclet", [0.5, drying.LARGEST_PECLET])
+@pytest.mark.parametrize("peclet", [0.5, LARGEST_PECLET])
 def test_no_nanocrystal_is_lost_or_crosses_a_plane_at_any_allowed_speed(
     name: str, peclet: float, example: Study
 ) -> None:

@@ -1,6 +1,6 @@
 """What a run found beside what was predicted and measured. Reads a finished trajectory; decides nothing by itself.
 
-The numbers of a film come from the second half of the time it is held at its final height: fractions as mean and
+The numbers come from the second half of the time in which the last stage holds everything as it is: fractions as mean and
 standard deviation over those frames, the spacing as `structure.spacing` gives it.
 """
 
@@ -20,6 +20,7 @@ from supercrystal.models import shells
 from supercrystal.models.shells import Batch
 from supercrystal.packing import opm
 from supercrystal.protocols.drying import HELPED
+from supercrystal.protocols.start import TEMPLATE
 from supercrystal.structure import order, spacing
 from supercrystal.system import Schedule
 from supercrystal.units import kpa_per_kt_nm3
@@ -38,8 +39,8 @@ class History:
 
     steps: NDArray[np.int64]
     times: NDArray[np.floating]  #: [τ_B]
-    heights: NDArray[np.float64]  #: [nm]
-    frames: Sequence[gsd.hoomd.Frame]
+    heights: NDArray[np.float64]  #: of the film, or the cube root of the cell's volume [nm]
+    frames: Sequence[gsd.hoomd.Frame]  #: without the particles of a template
     labels: Sequence[order.Labels]
     log: dict[str, NDArray[np.float64]]
     started: int  #: index of the last frame before drying starts
@@ -49,6 +50,23 @@ class History:
         """Fraction of each phase among particles away from surfaces, for every frame."""
         each = [labels.fractions("bulk") for labels in self.labels]
         return {phase: np.array([fractions[phase] for fractions in each]) for phase in order.PHASES}
+
+
+def without(frame: gsd.hoomd.Frame, type_name: str) -> gsd.hoomd.Frame:
+    """Return the frame without the particles of a type; the frame itself if it has none."""
+    import gsd.hoomd
+
+    if type_name not in frame.particles.types:
+        return frame
+    keep = np.asarray(frame.particles.typeid) != frame.particles.types.index(type_name)
+    left = gsd.hoomd.Frame()
+    left.configuration = frame.configuration
+    left.particles.N = int(keep.sum())
+    left.particles.types = frame.particles.types
+    for attribute in ("position", "typeid", "diameter", "mass", "velocity", "image"):
+        values = getattr(frame.particles, attribute)
+        setattr(left.particles, attribute, None if values is None else values[keep])
+    return left
 
 
 def read_history(trajectory: Path, log: Path, schedule: Schedule, timestep: float) -> History:
@@ -61,7 +79,7 @@ def read_history(trajectory: Path, log: Path, schedule: Schedule, timestep: floa
 
     try:
         with gsd.hoomd.open(trajectory, "r") as file:
-            frames = [file[index] for index in range(len(file))]
+            frames = [without(file[index], TEMPLATE) for index in range(len(file))]
         rows = gsd.hoomd.read_log(log)
     except (OSError, RuntimeError) as error:
         raise TrajectoryError(f"cannot read the run's trajectory or log: {error}") from error
@@ -75,7 +93,11 @@ def read_history(trajectory: Path, log: Path, schedule: Schedule, timestep: floa
     return History(
         steps=steps,
         times=steps * timestep,
-        heights=np.array([schedule.height(int(step)) for step in steps]),
+        heights=np.array(
+            [schedule.height(int(step)) for step in steps]
+            if schedule.heights
+            else [np.cbrt(np.prod(frame.configuration.box[:3])) for frame in frames]
+        ),
         frames=frames,
         labels=[order.label(frame.configuration.box, frame.particles.position) for frame in frames],
         log={key.rpartition("/")[2]: np.ravel(value) for key, value in rows.items()},
@@ -85,7 +107,7 @@ def read_history(trajectory: Path, log: Path, schedule: Schedule, timestep: floa
 
 
 def disordered_start(history: History) -> dict[str, Any]:
-    """Verify that the film was disordered when drying began."""
+    """Verify that the nanocrystals were disordered when the first stage began to change anything."""
     frame, labels = history.frames[history.started], history.labels[history.started]
     q6 = order.global_q6(frame.configuration.box, frame.particles.position)
     ordered = 1 - labels.fractions("all")["disordered"]
@@ -129,13 +151,21 @@ def _measured(batch: Batch) -> dict[str, Any] | None:
     }
 
 
-def compare(history: History, batches: Sequence[Batch], temperature: float) -> dict[str, Any]:
+def compare(
+    history: History,
+    batches: Sequence[Batch],
+    temperature: float,
+    substrate: str | None = "flat",
+    interaction: str = "shell",
+) -> dict[str, Any]:
     """Put what the run found beside the packing model and the library's measurement.
 
     Args:
         history: the labelled run.
         batches: the nanocrystals.
         temperature: [K], for pressures in kPa.
+        substrate: of a film, ``"flat"`` or the face of a template; none in a periodic cell.
+        interaction: kind of the pair interaction.
 
     Returns:
         A JSON-ready dictionary; lengths in nm, pressures in kPa, differences as fractions.
@@ -156,11 +186,7 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
     start = disordered_start(history)
     result: dict[str, Any] = {
         "phase": phase,
-        "how": (
-            "spontaneous from a start verified disordered, between flat walls in a cell that fits close-packed rows"
-            if start["disordered"]
-            else "from a start that was NOT disordered"
-        ),
+        "how": _how(substrate, start["disordered"]),
         "start": start,
         "fractions": fractions,
         "close_packed": {"mean": float(np.mean(close_packed)), "std": float(np.std(close_packed))},
@@ -190,12 +216,34 @@ def compare(history: History, batches: Sequence[Batch], temperature: float) -> d
                     result["opm"]["nearest_neighbour_nm"], measured
                 )
     result["pressure"] = _pressure(history, temperature)
-    result["by_construction"] = list(shells.BY_CONSTRUCTION)
-    result["limits"] = [HELPED, *shells.LIMITS]
+    result["by_construction"] = list(
+        shells.BY_CONSTRUCTION if interaction == "shell" else shells.BY_CONSTRUCTION_OTHER
+    )
+    result["limits"] = [_helped(substrate), *shells.LIMITS]
     if len(batches) > 1:
         result["limits"].append("Phases of mixtures are not named yet: labels ignore the species.")
     result["found"] = _found(result) + ([unmeasured] if unmeasured else [])
     return result
+
+
+def _how(substrate: str | None, disordered: bool) -> str:
+    if not disordered:
+        return "from a start that was NOT disordered"
+    if substrate is None:
+        return "spontaneous from a start verified disordered, in a periodic cell"
+    if substrate != "flat":
+        return f"from a start verified disordered, on a template of {substrate}: the template was given"
+    return "spontaneous from a start verified disordered, between flat walls in a cell that fits close-packed rows"
+
+
+def _helped(substrate: str | None) -> str:
+    if substrate is None:
+        return (
+            "The cell is periodic: a crystal that does not fit it is strained, tilted or kept from forming."
+        )
+    if substrate != "flat":
+        return f"The template of {substrate} orders the layers above it, and the cell fits its rows: its order was put in."
+    return HELPED
 
 
 def _lattice(history: History, phase: str) -> dict[str, Any]:
@@ -223,17 +271,17 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _pressure(history: History, temperature: float) -> dict[str, float]:
+def _pressure(history: History, temperature: float) -> dict[str, Any]:
     kpa = kpa_per_kt_nm3(temperature)
     late = history.log["time"] >= history.times[history.held[0]]
-    values = history.log["interface_pressure"][late] * kpa
+    name = "interface" if "interface_pressure" in history.log else "cell"
+    values = history.log["interface_pressure" if name == "interface" else "pressure"][late] * kpa
     # Rows of one frame interval are correlated; five blocks give an error that does not count them as independent.
     blocks = [float(np.mean(block)) for block in np.array_split(values, min(5, len(values)))]
     return {
-        "interface_kpa": float(np.mean(values)),
-        "interface_uncertainty_kpa": float(np.std(blocks, ddof=1) / np.sqrt(len(blocks)))
-        if len(blocks) > 1
-        else 0.0,
+        "of": name,
+        "kpa": float(np.mean(values)),
+        "uncertainty_kpa": float(np.std(blocks, ddof=1) / np.sqrt(len(blocks))) if len(blocks) > 1 else 0.0,
         "kinetic_temperature": float(np.mean(history.log["kinetic_temperature"][late])),
     }
 
@@ -260,8 +308,8 @@ def _found(result: dict[str, Any]) -> list[str]:
             text += f", and layers are {100 * (lattice['interlayer_over_ideal'] - 1):+.1f} % off their ideal distance"
         pressure = result["pressure"]
         found.append(
-            f"{text}, under an interface pressure of {pressure['interface_kpa']:.0f} ± "
-            f"{pressure['interface_uncertainty_kpa']:.0f} kPa."
+            f"{text}, under {'an interface' if pressure['of'] == 'interface' else 'a'} pressure of {pressure['kpa']:.0f} ± "
+            f"{pressure['uncertainty_kpa']:.0f} kPa."
         )
     sentence = against_opm(result)
     return [*found, sentence] if sentence else found
@@ -283,7 +331,7 @@ def against_opm(result: dict[str, Any]) -> str | None:
 def verdict(result: dict[str, Any]) -> str:
     """One sentence for the top of a report."""
     if result["phase"] == "disordered":
-        return "The film did not order."
+        return "The nanocrystals did not order."
     close_packed = result["close_packed"]
     text = f"{result['phase']}: {100 * close_packed['mean']:.0f} ± {100 * close_packed['std']:.0f} % close-packed"
     lattice, differences = result["lattice"], result["differences"]

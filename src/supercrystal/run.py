@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import math
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,13 @@ from supercrystal import __version__, library, physical
 from supercrystal.engines import base
 from supercrystal.models import shells
 from supercrystal.models.shells import ShellModel
-from supercrystal.protocols import drying
+from supercrystal.protocols.assembly import Assembly, assemble
+from supercrystal.protocols.drying import Drying
+from supercrystal.protocols.sedimentation import Sedimentation
+from supercrystal.protocols.start import FilmStart
 from supercrystal.rundir import RunDirectory
 from supercrystal.study import Study
-from supercrystal.system import Schedule, System
+from supercrystal.system import PairPotential, Schedule, System
 
 _VERSIONS_OF = ("numpy", "scipy", "gsd", "freud-analysis")
 
@@ -27,8 +32,17 @@ class Prepared:
 
     study: Study
     model: ShellModel
-    system: System
-    schedule: Schedule
+    assembly: Assembly
+
+    @property
+    def system(self) -> System:
+        """Particles and forces."""
+        return self.assembly.system
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is done to them."""
+        return self.assembly.schedule
 
 
 def prepare(study: Study) -> Prepared:
@@ -37,23 +51,62 @@ def prepare(study: Study) -> Prepared:
     Raises:
         PhysicsError: the study's settings do not fit together.
     """
-    model = shells.build(study.batches(), study.temperature_K, study.model.attraction)
-    system, schedule = drying.prepare(model, study.drying(), study.seed)
-    return Prepared(study, model, system, schedule)
+    model = build_model(study)
+    stages = study.stages(model)
+    weight = _weights(study, model) if any(stage.kind == "sedimentation" for stage in stages) else None
+    return Prepared(study, model, assemble(model, study.start(), stages, study.seed, weight))
+
+
+def build_model(study: Study) -> ShellModel:
+    """Turn the nanocrystals of a study into types and forces."""
+    return study.build_model()
+
+
+def _weights(study: Study, model: ShellModel) -> dict[str, float]:
+    """Force on each type where the first species has a gravitational length of one diameter [kT/nm]."""
+    first = physical.library_buoyant_mass_kg(study.batches()[0].nanocrystal, study.solvent)
+    return {
+        name: physical.library_buoyant_mass_kg(crystal, study.solvent) / first / model.reference_diameter
+        for name, crystal in zip(model.types, model.nanocrystals, strict=True)
+    }
+
+
+def physics_of(prepared: Prepared) -> dict[str, Any]:
+    """Time, length and drive in SI units, with warnings where no experiment goes."""
+    study, model, schedule = prepared.study, prepared.model, prepared.schedule
+    viscosity = library.quantity("solvents", study.solvent, "viscosity")
+    assert viscosity is not None  # every solvent of the library has one (tests/test_library.py)
+    crystal = study.batches()[0].nanocrystal
+    drive: dict[str, float] = {}
+    stages = study.stages(model)
+    for stage in stages:
+        if isinstance(stage, Drying):
+            assert prepared.assembly.film is not None
+            drive |= {"peclet": stage.peclet, "wet_height_nm": prepared.assembly.film.wet_height}
+    lengths = [stage.gravitational_length for stage in stages if isinstance(stage, Sedimentation)]
+    if lengths:
+        mass = physical.library_buoyant_mass_kg(crystal, study.solvent)
+        drive |= {"gravitational_length": min(lengths), "buoyant_mass_kg": mass}
+    drying = [group.value for group in prepared.assembly.groups if group.symbol == "drying time"]
+    if drying:
+        drive["drying_time"] = drying[0]
+    return physical.physical_record(
+        crystal,
+        model.reference_diameter,
+        viscosity.value,
+        study.temperature_K,
+        model.timestep,
+        schedule.total * model.timestep,
+        **drive,
+    )
 
 
 def resolved(prepared: Prepared, choice: base.Choice) -> dict[str, Any]:
     """Everything that was derived from the study, for the record: JSON-ready, nm, kT and Brownian times."""
-    study, model = prepared.study, prepared.model
-    film = drying.geometry(model, study.drying())
-    viscosity = library.quantity("solvents", study.solvent, "viscosity")
-    assert viscosity is not None  # every solvent of the library has one (tests/test_library.py)
-    seconds = physical.brownian_time_s(
-        study.batches()[0].nanocrystal, model.reference_diameter, viscosity.value, study.temperature_K
-    )
+    study, model, assembly = prepared.study, prepared.model, prepared.assembly
     return {
         "study": study.model_dump(mode="json"),
-        "film": {**dataclasses.asdict(film), "drying_time": film.drying_time},
+        "film": dataclasses.asdict(assembly.film) if assembly.film else None,
         "types": [
             {
                 "type": name,
@@ -68,17 +121,29 @@ def resolved(prepared: Prepared, choice: base.Choice) -> dict[str, Any]:
                 model.types, model.counts, model.nanocrystals, model.diameters, strict=True
             )
         ],
-        "pairs": {
-            f"{a}–{b}": [{"form": type(p).__name__, **dataclasses.asdict(p)} for p in potentials]  # type: ignore[call-overload]
-            for (a, b), potentials in model.pairs.items()
-        },
+        "pairs": {f"{a}–{b}": _forms(potentials) for (a, b), potentials in model.pairs.items()},
+        "solvent": {f"{a}–{b}": _forms(potentials) for (a, b), potentials in model.solvent.items()},
         "timestep": model.timestep,
-        "schedule": dataclasses.asdict(prepared.schedule),
-        "brownian_time_s_estimate": seconds,
-        "drying_time_s_estimate": seconds * film.drying_time,
+        "schedule": _without_nan(dataclasses.asdict(prepared.schedule)),
+        "stages": [dataclasses.asdict(span) for span in assembly.spans],
+        "groups": [dataclasses.asdict(group) for group in assembly.groups],
+        "physical": physics_of(prepared),
         "engine": dataclasses.asdict(choice),
         "versions": versions(choice),
     }
+
+
+def _forms(potentials: Iterable[PairPotential]) -> list[dict[str, Any]]:
+    return [{"form": type(p).__name__, **dataclasses.asdict(p)} for p in potentials]  # type: ignore[call-overload]
+
+
+def _without_nan(value: Any) -> Any:
+    """Write what is not prescribed as null; JSON has no nan."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def versions(choice: base.Choice) -> dict[str, str]:
@@ -126,7 +191,7 @@ def run(
         directory.say(f"engine {choice.engine} {choice.version} on {choice.device}: {choice.reason}")
         if not directory.resolved.exists():
             directory.write_json(directory.resolved, resolved(prepared, choice))
-        from supercrystal.simulate import marks, simulate
+        from supercrystal.simulate import simulate, stage_marks
 
         work = simulate(
             directory,
@@ -134,7 +199,10 @@ def run(
             prepared.schedule,
             choice,
             seed=study.seed,
-            every=marks(prepared.schedule.total, study.protocol.frames),
+            every=stage_marks(
+                [span.end for span in prepared.assembly.spans],
+                [span.frames for span in prepared.assembly.spans],
+            ),
             quiet=quiet,
         )
         directory.say(f"{work['steps']} steps in {work['wall_s']} s")
@@ -149,6 +217,7 @@ def analyse(
     from supercrystal.report.run import write_run_report
 
     study = prepared.study
+    start = study.start()
     history = compare.read_history(
         directory.trajectory, directory.log, prepared.schedule, prepared.model.timestep
     )
@@ -156,7 +225,15 @@ def analyse(
         "name": study.name,
         "seed": study.seed,
         "temperature_K": study.temperature_K,
-        **compare.compare(history, study.batches(), study.temperature_K),
+        **compare.compare(
+            history,
+            study.batches(),
+            study.temperature_K,
+            substrate=start.substrate if isinstance(start, FilmStart) else None,
+            interaction=prepared.model.interaction,
+        ),
+        "groups": [dataclasses.asdict(group) for group in prepared.assembly.groups],
+        "physical": physics_of(prepared),
     }
     result = {
         "verdict": compare.verdict(result),
@@ -165,8 +242,6 @@ def analyse(
         "versions": versions(choice),
         "last_process": work,
     }
-    film = prepared.system.film
-    assert film is not None
-    write_run_report(directory, result, history, prepared.model, film, text)
+    write_run_report(directory, result, history, prepared.model, prepared.system.film, text)
     directory.write_json(directory.result, result)
     return result

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -24,34 +23,44 @@ from pydantic import (
     model_validator,
 )
 
-from supercrystal import library
+from supercrystal import library, physical
 from supercrystal.errors import StudyError, nearest
-from supercrystal.models.shells import Batch
+from supercrystal.models import effective, shells
+from supercrystal.models.shells import Batch, ShellModel
 from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
-from supercrystal.protocols.drying import LARGEST_PECLET, Drying
-from supercrystal.protocols.placement import DENSEST
+from supercrystal.protocols.annealing import Annealing
+from supercrystal.protocols.assembly import Stage
+from supercrystal.protocols.compression import Compression
+from supercrystal.protocols.destabilisation import Destabilisation
+from supercrystal.protocols.drying import Drying, SlowDrying
+from supercrystal.protocols.sedimentation import Sedimentation
+from supercrystal.protocols.start import CellStart, FilmStart
+from supercrystal.study_interactions import INTERACTIONS, AnyInteraction, ShellInteractionTable
+from supercrystal.study_stages import (
+    STAGES,
+    START_KEYS,
+    AnnealingTable,
+    AnyStage,
+    DestabilisationTable,
+    DryingTable,
+    SedimentationTable,
+    SlowDryingTable,
+    Table,
+    as_list,
+    number,
+)
+from supercrystal.units import kpa_per_kt_nm3
 
 #: How pydantic marks the two ways to give a ligand in the location of an error.
 LIGAND_TAGS = ("by name", "by carbons")
 
 
-class _Table(BaseModel):
-    """A table of the study: no unknown keys, nothing coerced from text."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def _number(low: float, high: float, hint: str = "") -> Any:
-    """A real number in [low, high]; integers are welcome, text and booleans are not (strict mode)."""
-    return Annotated[float, Field(ge=low, le=high, description=hint)]
-
-
-class CoreTable(_Table):
+class CoreTable(Table):
     """``[nanocrystals.core]``."""
 
     material: str
     shape: Literal["sphere"] = "sphere"
-    diameter_nm: _number(1.0, 50.0, "nanometres: 7 nm is 7.0, not 70 (ångström) nor 7e-9 (metres)")  # type: ignore[valid-type]
+    diameter_nm: number(1.0, 50.0, "nanometres: 7 nm is 7.0, not 70 (ångström) nor 7e-9 (metres)")  # type: ignore[valid-type]
 
     @field_validator("material")
     @classmethod
@@ -65,7 +74,7 @@ class CoreTable(_Table):
         return material
 
 
-class LigandTable(_Table):
+class LigandTable(Table):
     """``[nanocrystals.ligand]`` for a ligand that the library does not have."""
 
     carbons: Annotated[int, Field(ge=1, le=60)]
@@ -80,20 +89,21 @@ class LigandTable(_Table):
         return self
 
 
-class NanocrystalTable(_Table):
+class NanocrystalTable(Table):
     """``[[nanocrystals]]``."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+-]*$", max_length=32)] | None = None
     count: Annotated[int, Field(ge=1, le=10_000_000)]
+    excess: number(0.0, 10.0, "share of `count` that is added to it: 0.2 is 20 % more") = 0.0  # type: ignore[valid-type]
     core: CoreTable
     ligand: Annotated[
         Annotated[str, Tag(LIGAND_TAGS[0])] | Annotated[LigandTable, Tag(LIGAND_TAGS[1])],
         Discriminator(lambda value: LIGAND_TAGS[not isinstance(value, str)]),
         BeforeValidator(lambda value: {"carbons": value} if type(value) is int else value),
     ]
-    grafting_density_per_nm2: _number(0.1, 10.0, "ligands per nm² of core surface")  # type: ignore[valid-type]
-    coverage: _number(0.05, 2.0, "ξ; left out, it is the grafting density over 5.5 nm⁻²") | None = None  # type: ignore[valid-type]
-    size_dispersity: _number(0.0, 0.15, "standard deviation over mean: 5 % is 0.05") = 0.0  # type: ignore[valid-type]
+    grafting_density_per_nm2: number(0.1, 10.0, "ligands per nm² of core surface")  # type: ignore[valid-type]
+    coverage: number(0.05, 2.0, "ξ; left out, it is the grafting density over 5.5 nm⁻²") | None = None  # type: ignore[valid-type]
+    size_dispersity: number(0.0, 0.15, "standard deviation over mean: 5 % is 0.05") = 0.0  # type: ignore[valid-type]
 
     @field_validator("ligand")
     @classmethod
@@ -107,37 +117,28 @@ class NanocrystalTable(_Table):
         return ligand
 
 
-class ModelTable(_Table):
+class ModelTable(Table):
     """``[model]``."""
 
     tier: Literal["shells"] = "shells"
+    timestep_factor: number(0.05, 20.0, "times the step that the stiffest pair allows") = 1.0  # type: ignore[valid-type]
+    interaction: AnyInteraction = ShellInteractionTable()
     attraction: Literal["none", "hamaker"] = "none"
     chain_geometry: Literal["tetrahedral", "alkane"] = "tetrahedral"
 
 
-class DryingTable(_Table):
-    """``[protocol]`` of kind drying."""
-
-    kind: Literal["drying"]
-    peclet: _number(0.001, LARGEST_PECLET, "Pe = H0 v / D")  # type: ignore[valid-type]
-    initial_packing_fraction: _number(0.01, DENSEST, "volume fraction of capped nanocrystals") = 0.35  # type: ignore[valid-type]
-    dry_layers: Annotated[int, Field(ge=2, le=1000)] = 10
-    setting_swelling: _number(1.0, 2.0, "volume over dry volume at which the film sets and contracts") = 1.0  # type: ignore[valid-type]
-    mixing_brownian_times: _number(1.0, 1e6, "Brownian times") = 20.0  # type: ignore[valid-type]
-    hold_brownian_times: _number(10.0, 1e6, "Brownian times") = 200.0  # type: ignore[valid-type]
-    frames: Annotated[int, Field(ge=10, le=100_000)] = 60
-
-
-class Study(_Table):
+class Study(Table):
     """A whole study."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    temperature_K: _number(200.0, 500.0, "kelvin: 25 °C is 298.15") = 298.15  # type: ignore[valid-type]
+    temperature_K: number(200.0, 500.0, "kelvin: 25 °C is 298.15") = 298.15  # type: ignore[valid-type]
     solvent: str
     nanocrystals: Annotated[tuple[NanocrystalTable, ...], Field(strict=False, min_length=1, max_length=3)]
     model: ModelTable = ModelTable()
-    protocol: DryingTable
+    protocol: Annotated[
+        tuple[AnyStage, ...], BeforeValidator(as_list), Field(strict=False, min_length=1, max_length=20)
+    ]
     engine: Literal["auto", "hoomd", "lammps"] = "auto"
     device: Literal["auto", "gpu", "cpu"] = "auto"
 
@@ -176,20 +177,96 @@ class Study(_Table):
                 table.coverage,
             )
             name = table.name or table.core.material
-            batches.append(Batch(name, nanocrystal, table.count, table.size_dispersity))
+            batches.append(
+                Batch(name, nanocrystal, round(table.count * (1 + table.excess)), table.size_dispersity)
+            )
         return tuple(batches)
 
-    def drying(self) -> Drying:
-        """The drying settings as physics sees them."""
-        table = self.protocol
-        return Drying(
-            peclet=table.peclet,
-            initial_packing_fraction=table.initial_packing_fraction,
-            dry_layers=table.dry_layers,
-            setting_swelling=table.setting_swelling,
-            mixing_time=table.mixing_brownian_times,
-            hold_time=table.hold_brownian_times,
+    @model_validator(mode="after")
+    def _start_once(self) -> Study:
+        for position, stage in enumerate(self.protocol[1:], start=2):
+            misplaced = sorted(stage.model_fields_set & START_KEYS)
+            if misplaced:
+                raise ValueError(
+                    f"protocol[{position}] has {', '.join(misplaced)}, which say how a run starts: move them to protocol[1]"
+                )
+        return self
+
+    def build_model(self) -> ShellModel:
+        """Particle types and forces of the nanocrystals.
+
+        Raises:
+            PhysicsError: the interaction is not defined for these nanocrystals.
+        """
+        table = self.model
+        interaction = table.interaction.physics(self.solvent)
+        if interaction is None:
+            return shells.build(
+                self.batches(), self.temperature_K, table.attraction, timestep_factor=table.timestep_factor
+            )
+        # A schedule of the solvent may go where pairs are stiffer; the time step serves all of it.
+        visited = [
+            0.5 - value if interaction.variable == "chi" else value
+            for stage in self.protocol
+            if isinstance(stage, DestabilisationTable)
+            for _, value in stage.schedule
+        ]
+        return effective.build(
+            self.batches(),
+            self.temperature_K,
+            interaction,
+            table.attraction,
+            strengths=visited if interaction.variable else (),
+            timestep_factor=table.timestep_factor,
         )
+
+    def start(self) -> FilmStart | CellStart:
+        """How the run starts: the first stage that needs a film or a cell decides which."""
+        first = self.protocol[0]
+        film = next((t for t in self.protocol if isinstance(t, DryingTable | SedimentationTable)), None)
+        if film is None:
+            return CellStart(first.initial_packing_fraction, first.mixing_brownian_times)
+        shape = first if isinstance(first, DryingTable | SedimentationTable) else film
+        return FilmStart(
+            packing_fraction=first.initial_packing_fraction,
+            layers=shape.dry_layers,
+            swelling=max(t.setting_swelling for t in self.protocol if isinstance(t, DryingTable))
+            if any(isinstance(t, DryingTable) for t in self.protocol)
+            else 1.0,
+            substrate=shape.substrate,
+            mixing_time=first.mixing_brownian_times,
+        )
+
+    def stages(self, model: ShellModel) -> tuple[Stage, ...]:
+        """The stages as physics sees them, for the nanocrystals of a model."""
+        return tuple(self._stage(table, model) for table in self.protocol)
+
+    def _stage(self, table: Any, model: ShellModel) -> Stage:
+        rest = {"hold_time": table.hold_brownian_times, "frames": table.frames}
+        match table:
+            case DryingTable():
+                return Drying(peclet=table.peclet, **rest)
+            case SlowDryingTable():
+                return SlowDrying(table.final_packing_fraction, table.duration_brownian_times, **rest)
+            case SedimentationTable():
+                if table.gravitational_length_diameters is not None:
+                    length = table.gravitational_length_diameters * model.reference_diameter
+                else:
+                    assert table.acceleration_g is not None  # the table has one of the two
+                    mass = physical.library_buoyant_mass_kg(self.batches()[0].nanocrystal, self.solvent)
+                    length = float(
+                        physical.gravitational_length_nm(mass, table.acceleration_g, self.temperature_K)
+                    )
+                return Sedimentation(length, table.ramp_brownian_times, release=table.release, **rest)
+            case DestabilisationTable():
+                points = tuple((time, model.strength(value)) for time, value in table.schedule)
+                return Destabilisation(points, **rest)
+            case AnnealingTable():
+                hottest = table.hottest_K / self.temperature_K
+                return Annealing(hottest, table.cycles, table.period_brownian_times, **rest)
+            case _:
+                first, last = (p / kpa_per_kt_nm3(self.temperature_K) for p in table.pressure_kPa)
+                return Compression(first, last, table.ramp_brownian_times, cell=table.cell, **rest)
 
 
 _TABLES: dict[str, type[BaseModel]] = {
@@ -198,17 +275,26 @@ _TABLES: dict[str, type[BaseModel]] = {
     "core": CoreTable,
     "ligand": LigandTable,
     "model": ModelTable,
-    "protocol": DryingTable,
 }
 
 
 def _path(location: Iterable[int | str]) -> list[str]:
-    """Path of keys without the tags that pydantic adds for the two ways to give a ligand."""
-    return [str(part + 1) if isinstance(part, int) else part for part in location if part not in LIGAND_TAGS]
+    """Path of keys without the tags that pydantic adds for the ways to give a ligand and the kinds of stages."""
+    tags = {*LIGAND_TAGS, *STAGES}
+    location = list(location)
+    if location[:2] == ["model", "interaction"]:
+        location = location[:2] + location[3:]  # the third part is the tag of the kind
+    return [str(part + 1) if isinstance(part, int) else part for part in location if part not in tags]
 
 
-def _fields(path: list[str]) -> dict[str, Any]:
+def _fields(path: list[str], location: Iterable[int | str]) -> dict[str, Any]:
     """Fields of the table that holds the last key of `path`."""
+    if path[:1] == ["protocol"]:
+        kind = next((part for part in location if part in STAGES), None)
+        return dict(STAGES[str(kind)].model_fields) if kind else {"kind": Field()}
+    kind = next((part for part in location if part in INTERACTIONS), None)
+    if "interaction" in path[:-1] and kind:
+        return dict(INTERACTIONS[str(kind)].model_fields)
     parents = [part for part in path[:-1] if not part.isdigit()]
     return dict(_TABLES.get(parents[-1] if parents else "", Study).model_fields)
 
@@ -224,9 +310,14 @@ def _explain(error: Any) -> str:
     """One problem as: key, what was got, what is allowed, what to do."""
     path = _path(error["loc"])
     key, kind, got, context = _dotted(path), error["type"], error["input"], error.get("ctx", {})
-    fields = _fields(path)
+    fields = _fields(path, error["loc"])
     if kind == "extra_forbidden":
         return f"{key}: unknown key{nearest(path[-1], fields)}; allowed here: {', '.join(fields)}"
+    if kind in ("union_tag_invalid", "union_tag_not_found") and path[-1] != "ligand":
+        given = got.get("kind") if isinstance(got, dict) else got
+        kinds = STAGES if path[0] == "protocol" else INTERACTIONS
+        spelled = nearest(str(given), kinds) if given else ""
+        return f"{key}.kind = {given!r}: allowed {', '.join(kinds)}{spelled}"
     if kind == "missing":
         return f"{key}: missing; it is required"
     hint = getattr(fields.get(path[-1] if path else ""), "description", None)
@@ -268,6 +359,8 @@ def parse(text: str, source: str = "the study") -> Study:
         # A faulty nanocrystal also makes its list "too short"; that says nothing new.
         errors = [item for item in error.errors() if item["type"] != "too_short" or error.error_count() == 1]
         problems = list(dict.fromkeys(_explain(item) for item in errors))
+        if isinstance(content.get("protocol"), dict):  # one stage needs no number
+            problems = [problem.replace("protocol[1]", "protocol", 1) for problem in problems]
         head = f"{source} has {len(problems)} problem{'s' if len(problems) > 1 else ''}:"
         raise StudyError("\n  ".join([head, *problems])) from None
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import PhysicsError
+from supercrystal.interactions.tabulation import closest
 from supercrystal.interactions.wall import Wall
 
 if TYPE_CHECKING:
@@ -180,6 +181,17 @@ class Schedule:
     def last_knot(self, step: int) -> int:
         """Last knot at or before `step`."""
         return max((knot for knot in self.steps if knot <= step), default=self.steps[0])
+
+
+def closest_approaches(system: System, schedule: Schedule) -> dict[tuple[str, str], float]:
+    """Distance [nm] that no pair of two types that moves at kT gets below while the schedule lasts."""
+    factors = (min(schedule.solvent), max(schedule.solvent)) if schedule.solvent else (1.0,)
+    found = {}
+    for types in itertools.combinations_with_replacement(system.types, 2):
+        pairs, solvent = system.between(*types)
+        if pairs or solvent:
+            found[types] = closest(pairs, scaled=solvent, factors=factors)
+    return found
 
 
 def species(type_name: str) -> str:

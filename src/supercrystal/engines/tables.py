@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
-from supercrystal.interactions.tabulation import Grid, Interpolation, Table, closest, tabulate
-from supercrystal.system import PairPotential, Schedule, System
+from supercrystal.interactions.tabulation import Grid, Interpolation, Table, tabulate
+from supercrystal.system import PairPotential, Schedule, System, closest_approaches
 
 Pair = tuple[str, str]
-
-
-def starts(system: System, schedule: Schedule) -> dict[Pair, float]:
-    """Distance [nm] that each pair of types never gets below while the schedule lasts."""
-    factors = (min(schedule.solvent), max(schedule.solvent)) if schedule.solvent else (1.0,)
-    found = {}
-    for types in itertools.combinations_with_replacement(system.types, 2):
-        pairs, solvent = system.between(*types)
-        if pairs or solvent:
-            found[types] = closest(pairs, scaled=solvent, factors=factors)
-    return found
 
 
 def tables(
@@ -40,7 +28,7 @@ def tables(
     """
     own: dict[Pair, Table] = {}
     scaled: dict[Pair, Table] = {}
-    for types, start in starts(system, schedule).items():
+    for types, start in closest_approaches(system, schedule).items():
         pairs, solvent = system.between(*types)
         for potentials, found in (([p for p in pairs if not native(p)], own), (list(solvent), scaled)):
             if potentials:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -42,6 +42,10 @@ BY_CONSTRUCTION = (
     "The spacing: a pair of shells costs 1 kT at the OPM distance, and drying stops when the film has the volume of "
     "close-packed layers at that distance. That this run's spacing lies near OPM is therefore no test of OPM.",
 )
+BY_CONSTRUCTION_OTHER = (
+    "The lengths of the interaction follow from cores, ligands and OPM diameters as its mapping in resolved.json says. That "
+    "this run's spacing lies near OPM is therefore no test of OPM.",
+)
 LIMITS = (
     "It does not predict the fcc/bcc boundary of the packing models: an isotropic shell softens and crystallises for "
     "other reasons than ligands that reach a second neighbour.",
@@ -68,6 +72,17 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """One parameter of a pair potential and the physical input that it stands for."""
+
+    pair: tuple[str, str]
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True)
 class ShellModel:
     """Particle types with everything that depends on the nanocrystals alone, in nm, kT and Brownian times."""
 
@@ -81,11 +96,24 @@ class ShellModel:
     mass: float  #: [kT τ_B²/nm²]
     timestep: float  #: [τ_B]
     reference_diameter: float  #: OPM diameter of the first batch's mean nanocrystal [nm]; sets τ_B
+    solvent: Mapping[tuple[str, str], tuple[PairPotential, ...]] = field(default_factory=dict)
+    solvent_variable: str | None = None  #: what a solvent schedule changes: ``"chi"`` or ``"depth_kT"``
+    solvent_strength: float = 1.0  #: multiplies the solvent's potentials unless a schedule says otherwise
+    interaction: str = "shell"  #: kind of interaction
+    mapping: tuple[Parameter, ...] = ()  #: where the parameters of the potentials come from
 
     @property
     def r_cut(self) -> float:
         """Longest range of any pair [nm]."""
-        return max(potential.r_cut for potentials in self.pairs.values() for potential in potentials)
+        return max(
+            potential.r_cut
+            for potentials in (*self.pairs.values(), *self.solvent.values())
+            for potential in potentials
+        )
+
+    def strength(self, value: float) -> float:
+        """Strength of the solvent's potentials at a value of `solvent_variable`: ½ − χ, or the depth in kT."""
+        return 0.5 - value if self.solvent_variable == "chi" else value
 
     @property
     def mean_volume(self) -> float:
@@ -120,7 +148,18 @@ def size_classes(batch: Batch) -> list[tuple[str, Nanocrystal, int]]:
     return classes
 
 
-def _attraction(a: Nanocrystal, b: Nanocrystal, contact: float, temperature: float) -> Hamaker:
+def core_attraction(a: Nanocrystal, b: Nanocrystal, contact: float, temperature: float) -> Hamaker:
+    """Attraction between the cores of two nanocrystals, from the library's Hamaker constants.
+
+    Args:
+        a: the one.
+        b: the other.
+        contact: OPM distance of the pair [nm].
+        temperature: [K].
+
+    Raises:
+        PhysicsError: no Hamaker constant for a core.
+    """
     constants = []
     for nanocrystal in (a, b):
         number = library.quantity("cores", nanocrystal.core.material, "hamaker")
@@ -147,13 +186,16 @@ def _stiffness(shell: Shell, contact: float) -> float:
     return float(shell.force(contact - step) - shell.force(contact + step)) / (2 * step)
 
 
-def build(batches: Sequence[Batch], temperature: float, attraction: str = "none") -> ShellModel:
+def build(
+    batches: Sequence[Batch], temperature: float, attraction: str = "none", timestep_factor: float = 1.0
+) -> ShellModel:
     """Derive the shells model from nanocrystals.
 
     Args:
         batches: the nanocrystals; the first sets the Brownian time.
         temperature: [K], converts Hamaker constants to kT.
         attraction: ``"none"`` or ``"hamaker"`` (between cores, from the library's constants).
+        timestep_factor: multiplies the time step that the stiffest pair allows.
 
     Raises:
         PhysicsError: no Hamaker constant for a core, or ligands for which no shell can be derived.
@@ -168,6 +210,7 @@ def build(batches: Sequence[Batch], temperature: float, attraction: str = "none"
     )  # so that momentum relaxes within one Brownian time, the longest that is still overdamped
 
     pairs: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
+    mapping: list[Parameter] = []
     stiffest = 0.0
     for i, a in enumerate(crystals):
         for j in range(i, len(crystals)):
@@ -179,9 +222,20 @@ def build(batches: Sequence[Batch], temperature: float, attraction: str = "none"
                 ligand_length=(a.ligand.length_nm + b.ligand.length_nm) / 2,
             )
             stiffest = max(stiffest, _stiffness(shell, contact))
+            mapping += [
+                Parameter((names[i], names[j]), *parameter)
+                for parameter in (
+                    ("r_0", shell.onset, "nm", "shells first touch, core and two extended ligands"),
+                    ("n", shell.exponent, "", "bends like the brush at the OPM distance"),
+                    ("ε", shell.epsilon, "kT", "U(OPM distance) = 1 kT"),
+                    ("OPM", contact, "nm", "contact distance of the packing model"),
+                )
+            ]
             potentials: tuple[PairPotential, ...] = (shell,)
             if attraction == "hamaker":
-                potentials += (_attraction(a, b, contact, temperature),)
+                hamaker = core_attraction(a, b, contact, temperature)
+                potentials += (hamaker,)
+                mapping.append(Parameter((names[i], names[j]), "A", hamaker.constant, "kT", "Hamaker constant"))
             pairs[names[i], names[j]] = potentials
 
     return ShellModel(
@@ -193,6 +247,7 @@ def build(batches: Sequence[Batch], temperature: float, attraction: str = "none"
         walls={name: Wall(1.0, diameter / 2) for name, diameter in zip(names, diameters, strict=True)},
         friction={name: d / reference**3 for name, d in zip(names, diameters, strict=True)},  # Stokes: γ ∝ d
         mass=mass,
-        timestep=min(LONGEST_STEP, PHASE_PER_STEP / math.sqrt(stiffest / mass)),
+        timestep=timestep_factor * min(LONGEST_STEP, PHASE_PER_STEP / math.sqrt(stiffest / mass)),
         reference_diameter=reference,
+        mapping=tuple(mapping),
     )

@@ -1,6 +1,8 @@
-"""A disordered start: random sequential placement of centres in a slab."""
+"""A disordered start: random sequential placement of centres in a slab or in a periodic cell."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,25 +40,55 @@ def random_slab(
         PhysicsError: the slab is too full for random placement.
     """
     diameters = np.asarray(diameters, float)
-    largest = float(diameters.max())
-    room = sides[0] * sides[1] * (top - bottom)
+    height = top - bottom
+    room = sides[0] * sides[1] * height
+    _check_room(diameters, room if height > diameters.max() else 0.0)
+
+    def trial(size: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = rng.uniform(0, [*sides, 1], (len(size), 3))
+        found[:, 2] = size / 2 + found[:, 2] * (height - size)
+        return found
+
+    period = np.array([*sides, 4 * height])  # so long in z that no image is met
+    return _place(diameters, trial, period, rng) + np.array([-sides[0] / 2, -sides[1] / 2, bottom])
+
+
+def random_cell(
+    diameters: NDArray[np.float64], sides: tuple[float, float, float], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Place spheres at random in a periodic cell with the `sides` [nm] that is centred on 0; the rest as `random_slab`."""
+    diameters = np.asarray(diameters, float)
+    _check_room(diameters, float(np.prod(sides)))
+    return (
+        _place(diameters, lambda size: rng.uniform(0, sides, (len(size), 3)), np.asarray(sides), rng)
+        - np.asarray(sides) / 2
+    )
+
+
+def _check_room(diameters: NDArray[np.float64], room: float) -> None:
     fraction = float(np.pi / 6 * np.sum(diameters**3) / room) if room > 0 else np.inf
-    if fraction > DENSEST * (1 + 1e-9) or top - bottom <= largest:  # rounding may put it a little above
+    if fraction > DENSEST * (1 + 1e-9):  # rounding may put it a little above
         raise PhysicsError(
             f"a disordered start at packing fraction {fraction:.2f} cannot be placed at random; "
             f"allowed up to {DENSEST}: lower initial_packing_fraction"
         )
-    period = np.array([*sides, 4 * (top - bottom)])  # so long in z that no image is met
+
+
+def _place(
+    diameters: NDArray[np.float64],
+    trial_of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    period: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Centres in [0, period), the largest pairs `CLOSEST` apart."""
+    largest = float(diameters.max())
     order = rng.permutation(len(diameters))
     size = diameters[order]
     centres = np.empty((0, 3))
     while len(centres) < len(order):
         # order[:len(centres)] are placed. Every other sphere makes a trial; a trial is dropped if it clashes with
         # anything placed or with an earlier trial of the same round, and the dropped ones try again.
-        margin = size[len(centres) :] / 2
-        trial = rng.uniform(0, [*sides, 1], (len(margin), 3))
-        trial[:, 2] = margin + trial[:, 2] * (top - bottom - 2 * margin)
-        every = np.vstack([centres, trial])
+        every = np.vstack([centres, trial_of(size[len(centres) :])])
         pairs = cKDTree(every, boxsize=period).query_pairs(CLOSEST * largest, output_type="ndarray")
         apart = np.abs(every[pairs[:, 0]] - every[pairs[:, 1]])
         apart = np.minimum(apart, period - apart)
@@ -69,4 +101,4 @@ def random_slab(
         centres = every[keep]
     positions = np.empty_like(centres)
     positions[order] = centres
-    return positions + np.array([-sides[0] / 2, -sides[1] / 2, bottom])
+    return positions

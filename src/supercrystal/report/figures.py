@@ -63,21 +63,26 @@ class FigureFiles:
 
 
 def phases_over_time(
-    time: ArrayLike, heights: ArrayLike, fractions: Mapping[str, ArrayLike], path: str | Path
+    time: ArrayLike,
+    heights: ArrayLike,
+    fractions: Mapping[str, ArrayLike],
+    path: str | Path,
+    extent: str = "film height",
 ) -> FigureFiles:
-    """Draw the shares of the phases in the bulk, stacked, over the height of the film.
+    """Draw the shares of the phases in the bulk, stacked, over the height of the film or the edge of the cell.
 
     Args:
         time: (T,) in Brownian times.
-        heights: (T,) height of the film [nm].
+        heights: (T,) height of the film, or edge of the cell [nm].
         fractions: phase to its share of the bulk nanocrystals (T,), 0 to 1; NaN where there is no bulk.
         path: directory to write to; made if missing.
+        extent: what `heights` are.
 
     Raises:
         TrajectoryError: arrays of different lengths.
     """
     columns = _columns(
-        {"time [Brownian times]": time, "film height [nm]": heights}
+        {"time [Brownian times]": time, f"{extent} [nm]": heights}
         | {f"{phase} [fraction of bulk]": values for phase, values in fractions.items()}
     )
     t, height, *shares = columns.values()
@@ -94,14 +99,15 @@ def phases_over_time(
             upper.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5))
         upper.set(ylim=(0, 1), ylabel="share of bulk\nnanocrystals")
         lower.plot(t, height, color=INTERFACE, marker=_marker(t))
-        lower.set(xlabel="time (Brownian times)", ylabel="film height\n(nm)", xlim=_span(t))
+        lower.set(xlabel="time (Brownian times)", ylabel=f"{extent}\n(nm)", xlim=_span(t))
         lower.set_ylim(0, _headroom(height))
         lower.grid(axis="y")
         figure.align_ylabels()
 
     caption = (
-        "Phases in the bulk of the film, from which nanocrystals at the substrate and at the interface "
-        "are left out, and the height of the film while it dries."
+        "Phases in the bulk, from which nanocrystals at surfaces are left out, and the height of the film."
+        if extent == "film height"
+        else f"Phases in the bulk, from which nanocrystals at surfaces are left out, and the {extent}."
     )
     return _write("phases-over-time", caption, path, columns, draw, 4.2)
 
@@ -267,33 +273,38 @@ def bond_lengths(r: ArrayLike, g: ArrayLike, d_opm: float | None, path: str | Pa
                 va="top",
             )
 
-    caption = "Radial distribution function g(r) of the nanocrystals in the film."
+    caption = "Radial distribution function g(r) of the nanocrystals."
     if d_opm is not None:
         caption += f" Dashed: the nearest-neighbour distance of the optimal packing model, {d_opm:.2f} nm."
     return _write("bond-lengths", caption, path, columns, draw, 2.9)
 
 
-def pressure_over_time(time: ArrayLike, interface_pressure_kpa: ArrayLike, path: str | Path) -> FigureFiles:
-    """Draw the pressure with which the nanocrystals push on the interface.
+def pressure_over_time(
+    time: ArrayLike, pressure_kpa: ArrayLike, path: str | Path, on: str = "on the interface"
+) -> FigureFiles:
+    """Draw the pressure with which the nanocrystals push on the interface, or their pressure in a cell.
 
     Args:
         time: (T,) in Brownian times.
-        interface_pressure_kpa: (T,) force on the interface over its area [kPa].
+        pressure_kpa: (T,) force on the interface over its area, or the pressure from the virial [kPa].
         path: directory to write to; made if missing.
+        on: ``"on the interface"`` or ``"in the cell"``.
     """
-    columns = _columns(
-        {"time [Brownian times]": time, "pressure on the interface [kPa]": interface_pressure_kpa}
-    )
+    columns = _columns({"time [Brownian times]": time, f"pressure {on} [kPa]": pressure_kpa})
     t, pressure = columns.values()
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(0, color=MUTED, linewidth=0.8)
         axes.plot(t, pressure, color=INTERFACE, marker=_marker(t))
-        axes.set(xlabel="time (Brownian times)", ylabel="pressure on the\ninterface (kPa)", xlim=_span(t))
+        axes.set(xlabel="time (Brownian times)", ylabel=f"pressure\n{on} (kPa)", xlim=_span(t))
         axes.grid(axis="y")
 
-    caption = "Pressure of the nanocrystals on the descending interface, force over area."
+    caption = (
+        "Pressure of the nanocrystals on the interface, force over area."
+        if on == "on the interface"
+        else "Osmotic pressure of the nanocrystals, from the virial; the solvent's is not in it."
+    )
     return _write("pressure-over-time", caption, path, columns, draw, 2.5)
 
 

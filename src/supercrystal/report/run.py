@@ -12,6 +12,7 @@ from supercrystal.models.shells import ShellModel
 from supercrystal.report import figures
 from supercrystal.report.html import write_report
 from supercrystal.report.palette import phase_colours
+from supercrystal.report.physical import physical_rows
 from supercrystal.report.viewer import viewer_html
 from supercrystal.rundir import RunDirectory
 from supercrystal.structure.order import PHASES
@@ -126,27 +127,37 @@ def write_run_report(
     result: dict[str, Any],
     history: History,
     model: ShellModel,
-    film: Film,
+    film: Film | None,
     study_text: str,
 ) -> None:
     """Draw the figures of a run into ``figures/`` and write ``report.html``."""
     kpa = kpa_per_kt_nm3(result["temperature_K"])
-    z, density = _density(history, film)
     # freud needs the reach to be less than half the cell, which shrinks with the number of nanocrystals.
-    half = 0.49 * float(min(history.frames[-1].configuration.box[:2]))
+    half = 0.49 * float(min(history.frames[-1].configuration.box[: 2 if film else 3]))
     r, g = _radial(history, min(3 * model.reference_diameter, half))
     opm = result["opm"]["nearest_neighbour_nm"] if result["opm"] else None
-    drawn = [figures.phases_over_time(history.times, history.heights, history.fractions(), run.figures)]
+    extent = "film height" if film else "cell edge"
+    drawn = [
+        figures.phases_over_time(history.times, history.heights, history.fractions(), run.figures, extent)
+    ]
     if result["lattice"]:
         drawn.append(figures.spacing_comparison(_spacings(result), run.figures))
+    if film:
+        z, density = _density(history, film)
+        drawn.append(
+            figures.density_profile(
+                z, density, None, run.figures, substrate_z=0.0, interface_z=float(history.heights[-1])
+            )
+        )
+    pressure = history.log["interface_pressure" if film else "pressure"] * kpa
+    where = "on the interface" if film else "in the cell"
     drawn += [
-        figures.density_profile(
-            z, density, None, run.figures, substrate_z=0.0, interface_z=float(history.heights[-1])
-        ),
         figures.bond_lengths(r, g, opm, run.figures),
-        figures.pressure_over_time(history.log["time"], history.log["interface_pressure"] * kpa, run.figures),
+        figures.pressure_over_time(history.log["time"], pressure, run.figures, where),
     ]
     first = history.frames[0]
+    boxes = np.array([frame.configuration.box[:3] for frame in history.frames], float)
+    widest = [float(length) for length in boxes.max(axis=0)]
     typeid = first.particles.typeid
     cores = np.array([crystal.core.diameter_nm for crystal in model.nanocrystals])[typeid]
     viewer = viewer_html(
@@ -155,18 +166,24 @@ def write_run_report(
         surface=np.array([labels.surface for labels in history.labels]),
         diameters=np.asarray(model.diameters)[typeid],
         core_diameters=cores,
-        box=[float(length) for length in first.configuration.box[:3]],  # the wet film's: later ones fit in it
-        substrate_z=film.substrate,
-        interface_z=film.substrate + history.heights,
+        box=widest,  # the cell of every frame fits in it
+        substrate_z=film.substrate if film else -widest[2] / 2,
+        interface_z=film.substrate + history.heights if film else boxes[:, 2] / 2,
         times=history.times,
         label_names=PHASES,
         palette=phase_colours(PHASES),
     )
     engine = result["engine"]
+    drive = {
+        f"{group['stage']}: {group['symbol']}": f"{group['value']:.3g} ({group['meaning']})"
+        for group in result["groups"]
+    }
     provenance = {
         "seed": str(result["seed"]),
         "engine": f"{engine['engine']} {engine['version']} on {engine['device']} ({engine['reason']})",
         "how it was reached": result["how"],
+        **drive,
+        **physical_rows(result["physical"]),
         **{
             f"{name} version": version
             for name, version in result["versions"].items()
@@ -175,6 +192,7 @@ def write_run_report(
     }
     page = {
         **result,
+        "limits": [*result["limits"], *result["physical"]["warnings"]],
         "comparison": comparison_rows(result),
         "provenance": provenance,
         "study_text": study_text,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from supercrystal.models.shells import ShellModel
 
 
 def console() -> Console:
@@ -22,6 +25,7 @@ def _percent(value: float | None) -> str:
 
 def result_table(result: dict[str, Any]) -> Group:
     """Table of a run's result: what was found beside OPM and the measurement."""
+    from supercrystal.report.physical import physical_table
     from supercrystal.report.run import comparison_rows
 
     table = Table(title=f"{result['name']}, seed {result['seed']}", title_justify="left")
@@ -45,7 +49,10 @@ def result_table(result: dict[str, Any]) -> Group:
         table.add_row(
             f"{name}, away from surfaces", f"{100 * share['mean']:.1f} ± {100 * share['std']:.1f} %"
         )
-    table.add_row("interface pressure", number_with_unit(result["pressure"]))
+    of = "interface pressure" if result["pressure"]["of"] == "interface" else "pressure"
+    table.add_row(of, number_with_unit(result["pressure"]))
+    for group in result["groups"]:
+        table.add_row(f"{group['stage']}: {group['symbol']}", f"{group['value']:.3g}")
     notes = [Text(f"phase: {result['phase']}, {result['how']}", style="bold")]
     notes += [Text(f"by construction: {line}") for line in result["by_construction"]]
     notes += [Text(line) for line in result["found"] if line.startswith("Phase:")]
@@ -53,12 +60,12 @@ def result_table(result: dict[str, Any]) -> Group:
     if result["measured"]:
         measured = result["measured"]
         notes.append(Text(f"measured: {measured['arrangement']}, {measured['source']}"))
-    return Group(table, *notes)
+    return Group(table, *notes, physical_table(result["physical"]))
 
 
 def number_with_unit(pressure: dict[str, float]) -> str:
-    """Interface pressure with its uncertainty."""
-    return f"{pressure['interface_kpa']:.0f} ± {pressure['interface_uncertainty_kpa']:.0f} kPa"
+    """Pressure with its uncertainty."""
+    return f"{pressure['kpa']:.0f} ± {pressure['uncertainty_kpa']:.0f} kPa"
 
 
 def doctor_table(found: dict[str, Any]) -> Group:
@@ -89,3 +96,19 @@ def doctor_table(found: dict[str, Any]) -> Group:
         *(Text(f"to do: {line}") for line in found["advice"]),
     ]
     return Group(engines, *lines)
+
+
+def mapping_table(model: ShellModel) -> Table:
+    """Table of engine parameters, each with the physical input that it stands for; of the species, not of size classes."""
+    from supercrystal.models.effective import describe
+
+    table = Table(title=f"interaction: {model.interaction}", title_justify="left")
+    for name in ("pair", "parameter", "value", "from"):
+        table.add_column(name, justify="right" if name == "value" else "left")
+    last = ""
+    for row in describe(model):
+        pair = "" if row["pair"] == last else row["pair"]
+        last = row["pair"]
+        table.add_row(pair, row["name"], f"{row['value']:.5g} {row['unit']}".strip(), row["source"])
+    table.add_row("", "time step", f"{model.timestep:.3g} τ_B", "stiffest pair at kT")
+    return table
