@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from supercrystal.grow import run_seed
 from supercrystal.growth import rate
 from supercrystal.interactions.cutoff import Cut
 from supercrystal.interactions.power_law import PowerLaw
 from supercrystal.interactions.virial import barker_henderson_diameter
 from supercrystal.protocols import seeding
+from supercrystal.seeded import run_seed
 from supercrystal.system import PairPotential, Schedule
 from supercrystal.validation import runs
 from supercrystal.validation.check import Check, Setting

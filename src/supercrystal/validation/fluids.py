@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from supercrystal.engines import base
 from supercrystal.interactions.cutoff import Cut
 from supercrystal.interactions.mie import Mie
+from supercrystal.seeded import static_pressure
 from supercrystal.system import PairPotential, Schedule
 from supercrystal.validation import runs
 from supercrystal.validation.check import Check, Setting, blocks, tolerance
@@ -67,20 +68,6 @@ def wca_density(setting: Setting) -> Check:
     )
 
 
-def pressure(found: gsd.hoomd.Frame, potential: PairPotential, kT: float) -> float:
-    """Pressure by the virial, ``ρ kT + Σ r F(r) / 3V`` over pairs, from positions and the potential's own function."""
-    from scipy.spatial import cKDTree
-
-    box = np.asarray(found.configuration.box, float)[:3]
-    x = np.mod(np.asarray(found.particles.position, float), box)
-    x[x >= box] = 0.0
-    tree = cKDTree(x, boxsize=box)
-    r = tree.sparse_distance_matrix(tree, potential.r_cut, output_type="ndarray")
-    distance = r["v"][r["i"] < r["j"]]
-    virial = float(np.sum(distance * potential.force(distance)))
-    return runs.density(found) * kT + virial / (3 * math.prod(box))
-
-
 def lj_density(setting: Setting) -> Check:
     """LJ fluid at kT = 1.5, cut at 4 σ and smoothed from 3.2 σ, at the density that belongs to P = 1.
 
@@ -100,7 +87,9 @@ def lj_density(setting: Setting) -> Check:
         schedule = Schedule(steps=(0, sum(steps)), temperature=(kT,) * 2)
         engine = base.start(runs.choice(setting.engine), system, schedule, setting.seed)
         engine.run(steps[0])
-        series = runs.sample(engine, steps[1] // 25, 25, partial(pressure, potential=potential, kT=kT))
+        series = runs.sample(
+            engine, steps[1] // 25, 25, lambda frame: static_pressure(replace(system, frame=frame), kT=kT)
+        )
     found, error = blocks(series)
     return Check(
         name="lj-density",
