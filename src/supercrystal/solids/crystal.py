@@ -188,3 +188,42 @@ def place(phase: str, diameters: Mapping[str, float], types: Mapping[str, str]) 
             constants[key] *= largest
     cell = lattices.primitive(kind.name, constants)
     return Crystal(cell.vectors, cell.sites, tuple(types[kind.species[label]] for label in cell.labels))
+
+
+#: Relative difference of lengths, degrees of angles, and share of the mean spacing by which coordinates may differ for a
+#: crystal to be still the prototype. Coordinates may move along what its symmetry leaves free.
+_LENGTHS, _ANGLES, _COORDINATES = 1e-3, 0.05, 0.15
+
+
+def keeps_lattice(phase: str, crystal: Crystal) -> bool:
+    """Whether a relaxed primitive cell still has the crystal system and, roughly, the coordinates of its prototype.
+
+    Args:
+        phase: name in the catalogue.
+        crystal: what `place` built of it, relaxed: its sites in the same order.
+    """
+    kind = lattices.prototype(phase)
+    plain = {key: float(value) for key, value in hard.constants(kind.name, 0.5).items()}
+    prototype = lattices.primitive(kind.name, plain)
+    a, b, c = prototype.conventional @ crystal.cell
+    lengths = [float(np.linalg.norm(edge)) for edge in (a, b, c)]
+    angles = [
+        math.degrees(math.acos(float(u @ v) / float(np.linalg.norm(u) * np.linalg.norm(v))))
+        for u, v in ((b, c), (a, c), (a, b))
+    ]
+    equal = lengths[:3] if kind.system == "cubic" else lengths[:2]
+    wanted = (90.0, 90.0, 120.0 if kind.system == "hexagonal" else 90.0)
+    if max(equal) - min(equal) > _LENGTHS * max(equal):
+        return False
+    if max(abs(x - y) for x, y in zip(angles, wanted, strict=True)) > _ANGLES:
+        return False
+    moved = crystal.fractional - prototype.sites
+    moved -= np.rint(moved - moved[0]) + moved[0]
+    moved -= moved.mean(axis=0)
+    # What the free coordinates do, the mean motion taken out as well, is no change of lattice.
+    free = np.array([(slope - slope.mean(axis=0)).ravel() for slope in prototype.slopes.values()])
+    rest = moved.ravel()
+    if len(free):
+        rest = rest - free.T @ np.linalg.lstsq(free.T, rest, rcond=None)[0]
+    distance = np.linalg.norm(rest.reshape(-1, 3) @ crystal.cell, axis=1)
+    return bool(distance.max() <= _COORDINATES * (crystal.volume / crystal.n) ** (1 / 3))

@@ -241,7 +241,7 @@ class Stability:
         if self.stable:
             return ""
         if self.smallest <= ZERO * self.largest:
-            where = ", ".join(f"{x:.3g}" for x in self.wave_vector)
+            where = ", ".join(f"{round(float(x), 3) + 0.0:g}" for x in self.wave_vector)
             return (
                 f"{100 * self.unstable:.2g} % of the modes are imaginary, the lowest ω² is "
                 f"{self.smallest / self.largest:.2g} of the highest, at k = ({where}) reciprocal vectors"
