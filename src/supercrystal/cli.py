@@ -52,9 +52,12 @@ class _Group(click.Group):
 #: Commands that live in another module: name → (module, attribute).
 _ELSEWHERE = {
     "describe": ("supercrystal.cli_structure", "describe"),
+    "grow": ("supercrystal.cli_grow", "grow"),
     "identify": ("supercrystal.cli_structure", "identify"),
     "predict": ("supercrystal.cli_predict", "predict"),
+    "relax": ("supercrystal.cli_relax", "relax"),
     "scatter": ("supercrystal.cli_scatter", "scatter"),
+    "validate": ("supercrystal.cli_validate", "validate"),
 }
 
 

@@ -1,123 +1,390 @@
-"""Run a seed in contact with its melt on an engine, from a study or from any system."""
+"""Seeds of a study's nanocrystals in contact with their melt.
+
+A study gives the nanocrystals, their forces and the time step; the phase, the seed, and the density or pressure come with
+the question. Lattice constants are those of the hard-sphere lattice at the study's OPM size ratio, scaled to the density.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from supercrystal import growth
+from supercrystal import growth, lattices, library, physical
 from supercrystal.engines import base
-from supercrystal.errors import SimulationError
+from supercrystal.errors import PhysicsError, RunDirectoryError, SimulationError
+from supercrystal.models.shells import ShellModel
+from supercrystal.packing import hard
 from supercrystal.protocols import seeding
-from supercrystal.system import Schedule, System
+from supercrystal.rundir import write_atomically
+from supercrystal.seeded import Seeded, run_seed, static_pressure
+from supercrystal.study import Study
+from supercrystal.study_stages import CompressionTable, SlowDryingTable
+from supercrystal.system import Schedule, System, species
+from supercrystal.units import kpa_per_kt_nm3
 
-if TYPE_CHECKING:
-    import gsd.hoomd
+#: Time for which the whole crystal follows the pressure before half of it is melted [τ_B]; its second half is averaged.
+RELAXATION = 40.0
+#: Packing fractions between which the density of a crystal under pressure is sought.
+PACKINGS = (0.05, 2.0)
+#: The cell is at least this many times the range of the forces wide, so that no particle meets its own image.
+NARROWEST = 2.0
 
-#: The melt is heated again, to twice the temperature, this often before it is given up.
-ATTEMPTS = 3
+NO_RATE = (
+    "The front crossed the cell, or the seed was gone, before a rate could be told: count more often (--frames), or give "
+    "more nanocrystals (--count) or conditions nearer to coexistence."
+)
 
 
 @dataclass(frozen=True)
-class Seeded:
-    """A finished seeded run.
+class Question:
+    """What is asked of a study.
 
     Args:
-        history: crystalline particles in time.
-        molten: temperature to which the melt was heated [kT].
-        frames: configurations at the times of the history, if they were kept.
-    """
-
-    history: growth.History
-    molten: float
-    frames: tuple[gsd.hoomd.Frame, ...] = field(default=(), repr=False)
-
-
-def melt(
-    system: System, seed: NDArray[np.bool_], phase: str, choice: base.Choice, number: int
-) -> tuple[System, float]:
-    """Melt all but the seed: the system ready to be released, and the temperature that it took [kT].
-
-    Args:
-        system: a crystal.
-        seed: (N,) particles that stay.
-        phase: of the crystal.
-        choice: of the engine.
-        number: seed of the random numbers.
-
-    Raises:
-        SimulationError: the rest stays crystalline; there is no melt at this density.
-    """
-    rng = np.random.default_rng([number, 7001])
-    n = int(system.frame.particles.N)
-    volume = float(np.prod(np.asarray(system.frame.configuration.box, float)[:3]))
-    share = hot = math.nan
-    for attempt in range(ATTEMPTS):
-        hot = seeding.HOT * 2**attempt
-        start = seeding.held(system, seed, rng, hot)
-        schedule = seeding.melting(start, hot)
-        engine = base.start(choice, start, schedule, number)
-        engine.run(schedule.total)
-        found = seeding.released(system, engine.frame(), rng)
-        far = seeding.far_from_seed(found.frame, seed, seeding.APART * (volume / n) ** (1 / 3))
-        still = growth.crystalline(found.frame, phase)
-        share = float(np.mean(still[far])) if far.any() else float(np.mean(still[~seed]))
-        if share <= seeding.STILL_CRYSTAL:
-            return found, hot
-    raise SimulationError(
-        f"the part beside the seed is still {share:.0%} {phase} after heating to {hot:g} kT: at this density there is no "
-        "melt that stays one; give a lower density or pressure"
-    )
-
-
-def run_seed(
-    system: System,
-    seed: NDArray[np.bool_],
-    phase: str,
-    shape: growth.Shape,
-    schedule: Schedule,
-    choice: base.Choice,
-    number: int,
-    frames: int,
-    keep: bool = False,
-    report: Callable[[int], None] | None = None,
-) -> Seeded:
-    """Melt what is not the seed, release both, and count crystalline particles along the schedule.
-
-    Args:
-        system: a whole crystal with its potentials.
-        seed: (N,) particles that stay crystalline at the start.
-        phase: of the crystal.
+        phase: of the seed, a name of the catalogue.
         shape: of the seed.
-        schedule: from the release on.
-        choice: of the engine.
-        number: seed of the random numbers.
-        frames: pauses at which particles are counted, the start not among them.
-        keep: whether to keep the configurations.
-        report: called with the step after every pause.
+        size: share of the cell that a slab takes [-], or radius of a ball [nm].
+        packing_fraction: volume of OPM spheres over that of the cell, which stays; or
+        pressure: that the cell follows [kT/nm³].
+        count: nanocrystals in the cell, about.
+        duration: after the release [τ_B].
+        frames: pauses at which particles are counted.
+    """
+
+    phase: str
+    shape: growth.Shape
+    size: float
+    packing_fraction: float | None
+    pressure: float | None
+    count: int
+    duration: float
+    frames: int = 50
+
+    def __post_init__(self) -> None:
+        if (self.packing_fraction is None) == (self.pressure is None):
+            raise PhysicsError("a seed grows at a packing fraction or under a pressure: give one of them")
+        for name in ("size", "packing_fraction", "pressure", "duration"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise PhysicsError(f"{name.replace('_', ' ')} must be a number > 0; got {value}")
+
+
+def conditions(study: Study) -> tuple[float | None, float | None]:
+    """Packing fraction [-] or pressure [kT/nm³] at which a study ends; neither if no stage fixes one.
+
+    The last stage that fixes one counts: compression its last pressure, slow drying its packing fraction.
+    """
+    for stage in reversed(study.protocol):
+        if isinstance(stage, CompressionTable):
+            return None, stage.pressure_kPa[1] / kpa_per_kt_nm3(study.temperature_K)
+        if isinstance(stage, SlowDryingTable):
+            return stage.final_packing_fraction, None
+    return None, None
+
+
+def roles(model: ShellModel, phase: str) -> dict[str, str]:
+    """Species of the catalogue → species of the model, the largest being A.
 
     Raises:
-        SimulationError: there is no melt, or the engine stopped.
+        PhysicsError: the phase has another number of species, or one that structure analysis does not recognise.
     """
-    ready, hot = melt(system, seed, phase, choice, number)
-    engine = base.start(choice, ready, schedule, number + 1)
-    steps = np.unique(np.linspace(0, schedule.total, frames + 1).round().astype(int))
-    counts, boxes, kept = [], [], []
-    here = 0
-    for step in steps:
-        engine.run(int(step) - here)
-        here = int(step)
+    kind = lattices.prototype(phase)
+    if kind.reference is None:
+        raise PhysicsError(
+            f"{kind.name} is not recognised in trajectories, so that its growth cannot be followed"
+        )
+    sizes: dict[str, list[float]] = {}
+    for name, diameter in zip(model.types, model.diameters, strict=True):
+        sizes.setdefault(species(name), []).append(diameter)
+    largest_first = sorted(sizes, key=lambda name: -float(np.mean(sizes[name])))
+    wanted = list(kind.species_counts)
+    if len(wanted) != len(largest_first) or len(wanted) > 2:
+        raise PhysicsError(
+            f"{kind.name} has the species {', '.join(wanted)}, the study {', '.join(largest_first)}: seeds have one or two "
+            "species, as many as the study"
+        )
+    return dict(zip(wanted, largest_first, strict=True))
+
+
+def _mean_diameter(model: ShellModel, name: str) -> float:
+    chosen = [i for i, kind in enumerate(model.types) if species(kind) == name]
+    return float(np.average([model.diameters[i] for i in chosen], weights=[model.counts[i] for i in chosen]))
+
+
+def crystal(
+    model: ShellModel,
+    phase: str,
+    packing_fraction: float,
+    count: int,
+    seed: int,
+    elongation: float = seeding.ELONGATION,
+) -> tuple[System, tuple[int, int, int]]:
+    """The study's nanocrystals on the lattice of a phase, and the numbers of rectangular cells.
+
+    Args:
+        model: types and forces.
+        phase: a name of the catalogue.
+        packing_fraction: volume of OPM spheres over that of the cell.
+        count: nanocrystals, about.
+        seed: of the random numbers by which size classes are spread over the sites.
+        elongation: length of the cell along z over its width.
+
+    Raises:
+        PhysicsError: as `roles`; a size ratio without a lattice; a cell too narrow for the forces.
+    """
+    assigned = roles(model, phase)
+    diameters = {kind: _mean_diameter(model, name) for kind, name in assigned.items()}
+    gamma = diameters["B"] / diameters["A"] if "B" in diameters else 1.0
+    constants = {key: float(value) for key, value in hard.constants(phase, gamma).items()}
+    if not all(math.isfinite(value) for value in constants.values()):
+        raise PhysicsError(f"no lattice of {phase} is known at the size ratio {gamma:.3f}")
+    cells = seeding.repeats(phase, constants, count, elongation)
+    kind = lattices.prototype(phase)
+    volume = np.mean(
+        [math.pi / 6 * diameters[one] ** 3 for one in (kind.species[label] for label in kind.labels)]
+    )
+    frame = seeding.crystal(phase, packing_fraction / float(volume), cells, constants, assigned)
+    classes = {name: [one for one in model.types if species(one) == name] for name in assigned.values()}
+    frame = seeding.spread(frame, classes, np.random.default_rng([seed, 3]))
+    # Types in the model's own order, as its potentials are keyed.
+    order = [model.types.index(name) for name in frame.particles.types]
+    frame.particles.typeid = np.array(order, np.uint32)[frame.particles.typeid]
+    frame.particles.types = list(model.types)
+    frame.particles.diameter = np.asarray(model.diameters)[frame.particles.typeid]
+    frame.particles.mass = np.full(frame.particles.N, model.mass)
+    system = System(
+        frame=frame,
+        pairs=model.pairs,
+        friction=model.friction,
+        timestep=model.timestep,
+        length=model.reference_diameter,
+        solvent=model.solvent,
+    )
+    narrowest = float(min(frame.configuration.box[:3]))
+    if narrowest < NARROWEST * model.r_cut:
+        wanted = math.ceil(frame.particles.N * (NARROWEST * model.r_cut / narrowest) ** 3)
+        raise PhysicsError(
+            f"{frame.particles.N} nanocrystals make a cell {narrowest:.1f} nm wide; forces that reach {model.r_cut:.1f} nm "
+            f"need {NARROWEST * model.r_cut:.1f} nm: give about {wanted} (--count)"
+        )
+    return system, cells
+
+
+def packing_under_pressure(
+    model: ShellModel, phase: str, pressure: float, count: int, choice: base.Choice, seed: int
+) -> float:
+    """Packing fraction that a whole crystal takes under a pressure [kT/nm³]: a short run of it.
+
+    Raises:
+        PhysicsError: no packing fraction carries the pressure.
+        SimulationError: the crystal does not survive; there is no seed then.
+    """
+    from scipy.optimize import brentq
+
+    def excess(packing: float) -> float:
+        made, _ = crystal(model, phase, packing, count, seed)
+        return math.log(max(static_pressure(made, model.solvent_strength), 1e-300) / pressure)
+
+    low, high = PACKINGS
+    # Wide cells for the search only: a cell too narrow at the highest packing is met when the seed is built.
+    while high > low and math.isnan(_tried(excess, high)):
+        high *= 0.9
+    if not (high > low and _tried(excess, low) < 0 < _tried(excess, high)):
+        raise PhysicsError(
+            f"no packing fraction from {low} to {high:.2g} of {phase} carries {pressure:.4g} kT/nm³; give another pressure"
+        )
+    made, _ = crystal(model, phase, float(brentq(excess, low, high, xtol=1e-4)), count, seed)
+    rng = np.random.default_rng([seed, 5])
+    ready = seeding.released(made, made.frame, rng)
+    whole = round(RELAXATION / model.timestep)
+    schedule = _schedule(model, whole, pressure, "orthorhombic")
+    engine = base.start(choice, ready, schedule, seed)
+    engine.run(whole // 2)
+    volumes = []
+    for _ in range(20):
+        engine.run(whole // 40)
         frame = engine.frame()
-        counts.append(int(growth.crystalline(frame, phase).sum()))
-        boxes.append(np.asarray(frame.configuration.box, float))
-        if keep:
-            kept.append(frame)
-        if report is not None:
-            report(here)
-    history = growth.history(shape, steps * system.timestep, counts, boxes, int(system.frame.particles.N))
-    return Seeded(history, hot, tuple(kept))
+        volumes.append(float(np.prod(np.asarray(frame.configuration.box, float)[:3])))
+    share = float(np.mean(growth.crystalline(frame, phase)))
+    if share < growth.FOLLOWED[1] / 2:
+        raise SimulationError(
+            f"under {pressure:.4g} kT/nm³ the whole crystal falls to {share:.0%} {phase} within {RELAXATION:g} Brownian "
+            "times without any melt beside it: there is nothing to seed; give a higher pressure"
+        )
+    diameters = np.asarray(model.diameters)[made.frame.particles.typeid]
+    return float(np.pi / 6 * np.sum(diameters**3) / np.mean(volumes))
+
+
+def _tried(function: Callable[[float], float], value: float) -> float:
+    try:
+        return function(value)
+    except PhysicsError:
+        return math.nan
+
+
+def _schedule(model: ShellModel, steps: int, pressure: float | None, flexible: Any) -> Schedule:
+    solvent = (model.solvent_strength,) * 2 if model.solvent else ()
+    if pressure is None:
+        return Schedule(steps=(0, steps), solvent=solvent)
+    return Schedule(steps=(0, steps), solvent=solvent, pressure=(pressure,) * 2, flexible=flexible)
+
+
+def steps(model: ShellModel, question: Question) -> int:
+    """Steps of one run after the release."""
+    return max(question.frames, round(question.duration / model.timestep))
+
+
+def grow(
+    study: Study,
+    question: Question,
+    choice: base.Choice,
+    seeds: Sequence[int],
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, Any], list[Seeded]]:
+    """Grow a seed of a study's nanocrystals, once for each seed of the random numbers.
+
+    Args:
+        study: the nanocrystals, their forces, temperature and solvent.
+        question: phase, seed, and density or pressure.
+        choice: of the engine.
+        seeds: of the random numbers; the scatter between runs gives the error.
+        report: called with the number of the run and the step after every pause.
+
+    Returns:
+        The result as JSON, and the runs.
+
+    Raises:
+        PhysicsError: the question does not fit the study.
+        SimulationError: there is no melt, no crystal, or the engine stopped.
+    """
+    model = study.build_model()
+    packing = question.packing_fraction
+    if question.pressure is not None:
+        packing = packing_under_pressure(
+            model, question.phase, question.pressure, question.count, choice, seeds[0]
+        )
+    assert packing is not None  # Question has one of the two
+    flexible = "orthorhombic" if question.shape == "slab" else "isotropic"
+    schedule = _schedule(model, steps(model, question), question.pressure, flexible)
+    runs = []
+    for index, number in enumerate(seeds):
+        elongation = seeding.ELONGATION if question.shape == "slab" else 1.0
+        system, cells = crystal(model, question.phase, packing, question.count, number, elongation)
+        seed = (
+            seeding.slab(system.frame, cells, question.size)
+            if question.shape == "slab"
+            else seeding.ball(system.frame, question.size)
+        )
+        each = None if report is None else (lambda step, index=index: report(index, step))
+        runs.append(
+            run_seed(
+                system,
+                seed,
+                question.phase,
+                question.shape,
+                schedule,
+                choice,
+                number,
+                question.frames,
+                keep=True,
+                report=each,
+            )
+        )
+    return _result(study, model, question, packing, choice, seeds, runs), runs
+
+
+def _result(
+    study: Study,
+    model: ShellModel,
+    question: Question,
+    packing: float,
+    choice: base.Choice,
+    seeds: Sequence[int],
+    runs: Sequence[Seeded],
+) -> dict[str, Any]:
+    rates = [growth.rate(run.history) for run in runs]
+    viscosity = library.quantity("solvents", study.solvent, "viscosity")
+    assert viscosity is not None  # every solvent of the library has one (tests/test_library.py)
+    brownian_time = physical.brownian_time_s(
+        study.batches()[0].nanocrystal, model.reference_diameter, viscosity.value, study.temperature_K
+    )
+    velocity = growth.mean([(rate.velocity, rate.velocity_error) for rate in rates])
+    per_time = growth.mean([(rate.per_time, rate.per_time_error) for rate in rates])
+    return {
+        "name": study.name,
+        "phase": lattices.prototype(question.phase).name,
+        "verdict": growth.overall([rate.verdict for rate in rates]),
+        "seeded": growth.SEEDED,
+        "shape": question.shape,
+        "seed_share": question.size if question.shape == "slab" else None,
+        "seed_radius_nm": question.size if question.shape == "ball" else None,
+        "roles": roles(model, question.phase),
+        "particles": runs[0].history.total,
+        "packing_fraction": packing,
+        "packing_fraction_is": "given"
+        if question.pressure is None
+        else "of the whole crystal under the pressure",
+        "pressure_kT_per_nm3": question.pressure,
+        "pressure_kPa": None
+        if question.pressure is None
+        else question.pressure * kpa_per_kt_nm3(study.temperature_K),
+        "duration_brownian_times": question.duration,
+        "crystalline_per_brownian_time": _number(per_time),
+        "front_nm_per_brownian_time": _number(velocity),
+        "front_nm_per_s": _number(velocity, 1 / brownian_time),
+        "brownian_time_s_estimate": brownian_time,
+        "no_rate": NO_RATE if velocity is None else None,
+        "rates_are": "without hydrodynamics; a Brownian time in seconds assumes a single nanocrystal in much solvent",
+        "runs": [
+            {
+                "seed": number,
+                **rate.to_dict(),
+                "melted_at_kT": run.molten,
+                "time_brownian": [float(value) for value in run.history.time],
+                "crystalline": [int(value) for value in run.history.count],
+            }
+            for number, rate, run in zip(seeds, rates, runs, strict=True)
+        ],
+        "engine": dataclasses.asdict(choice),
+    }
+
+
+def _number(mean: growth.Mean | None, factor: float = 1.0) -> Mapping[str, float | int | None] | None:
+    if mean is None:
+        return None
+    error = None if mean.error is None else mean.error * factor
+    return {"value": mean.value * factor, "error": error, "runs": mean.runs}
+
+
+def write(out: Path, result: Mapping[str, Any], runs: Sequence[Seeded]) -> None:
+    """Write ``growth.json``, the figure with its table, and a trajectory of each run into a new directory.
+
+    Raises:
+        RunDirectoryError: the directory exists.
+    """
+    import gsd.hoomd
+
+    from supercrystal.report.growth import crystalline_share
+
+    try:
+        out.mkdir(parents=True)
+    except FileExistsError:
+        raise RunDirectoryError(
+            f"{out} exists and is not overwritten: give another directory, or remove it"
+        ) from None
+    for one, run in zip(result["runs"], runs, strict=True):
+        path = out / f"seed{one['seed']}.gsd"
+        partial = path.with_name(path.name + ".partial")
+        with gsd.hoomd.open(partial, "w") as trajectory:
+            trajectory.extend(run.frames)
+        partial.replace(path)
+    crystalline_share(
+        [run.history for run in runs], [one["seed"] for one in result["runs"]], result["phase"], out
+    )
+    write_atomically(out / "growth.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
