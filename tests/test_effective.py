@@ -24,6 +24,7 @@ from supercrystal.models.effective import (
 from supercrystal.models.shells import Batch
 from supercrystal.nanocrystal import Core, Nanocrystal
 from supercrystal.packing import ocm
+from supercrystal.protocols.placement import CLOSEST
 from supercrystal.report.terminal import console, mapping_table
 
 T = 298.15
@@ -157,6 +158,26 @@ def test_the_time_step_serves_what_a_schedule_visits() -> None:
     assert halved.timestep == pytest.approx(good.timestep / 2)
 
 
+@kinds
+def test_a_random_start_puts_no_pair_under_high_energy(interaction) -> None:  # type: ignore[no-untyped-def]
+    model = effective.build(BOTH, T, interaction)
+    assert model.placement_scale >= 1
+    for i, a in enumerate(model.types):
+        for j in range(i, 2):
+            key = a, model.types[j]
+            nearest = CLOSEST * model.placement_scale * (model.diameters[i] + model.diameters[j]) / 2
+            r = np.linspace(nearest, model.r_cut, 5000)
+            energy = total_energy(model.pairs[key], r)
+            if interaction.variable:
+                energy = energy + model.solvent_strength * total_energy(model.solvent[key], r)
+            assert np.max(energy) < effective.START_ENERGY * (1 + 1e-6)
+
+
+def test_a_brush_swells_the_spheres_of_the_start_and_a_shell_does_not() -> None:
+    assert effective.build([Batch("PbS", PBS, 30)], T, BrushInteraction()).placement_scale > 1.1
+    assert shells.build([Batch("PbS", PBS, 30)], T).placement_scale == 1
+
+
 def test_forces_are_slopes_of_whole_pairs() -> None:
     for interaction in KINDS:
         model = effective.build(BOTH, T, interaction)
@@ -196,7 +217,11 @@ def test_a_study_names_its_interaction(
     assert (model.interaction, model.solvent_variable) == (kind, variable)
     printed = console()
     with printed.capture() as captured:
-        printed.print(mapping_table(model))
+        printed.print(
+            mapping_table(
+                {"interaction": model.interaction, "rows": effective.describe(model), "timestep": model.timestep}
+            )
+        )
     assert f"interaction: {kind}" in captured.get()
     assert "time step" in captured.get()
 

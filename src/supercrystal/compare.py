@@ -157,6 +157,7 @@ def compare(
     temperature: float,
     substrate: str | None = "flat",
     interaction: str = "shell",
+    named: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put what the run found beside the packing model and the library's measurement.
 
@@ -166,6 +167,8 @@ def compare(
         temperature: [K], for pressures in kPa.
         substrate: of a film, ``"flat"`` or the face of a template; none in a periodic cell.
         interaction: kind of the pair interaction.
+        named: what `structure.identify` says of the last frame. It alone names a mixture, because labels of one species
+            do not see which particle is which.
 
     Returns:
         A JSON-ready dictionary; lengths in nm, pressures in kPa, differences as fractions.
@@ -180,12 +183,14 @@ def compare(
     }
     mean = {phase: value["mean"] for phase, value in fractions.items()}
     close_packed = [f["fcc"] + f["hcp"] for f in held]
-    phase = order.dominant(mean)
+    mixture = named is not None and len(batches) > 1
+    phase = named["phase"] if named and mixture else order.dominant(mean)
 
     last = history.labels[-1]
     start = disordered_start(history)
     result: dict[str, Any] = {
         "phase": phase,
+        "named": named,
         "how": _how(substrate, start["disordered"]),
         "start": start,
         "fractions": fractions,
@@ -198,7 +203,7 @@ def compare(
         "differences": {},
     }
     unmeasured = None
-    if phase != "disordered":
+    if phase != "disordered" and not mixture:
         try:
             result["lattice"] = _lattice(history, phase)
         except TrajectoryError as error:
@@ -221,7 +226,10 @@ def compare(
     )
     result["limits"] = [_helped(substrate), *shells.LIMITS]
     if len(batches) > 1:
-        result["limits"].append("Phases of mixtures are not named yet: labels ignore the species.")
+        result["limits"].append(
+            "The name of a mixture is that of its largest grain in the last frame. Fractions of fcc, hcp, bcc and sc ignore "
+            "which particle is of which species."
+        )
     result["found"] = _found(result) + ([unmeasured] if unmeasured else [])
     return result
 
@@ -332,6 +340,8 @@ def verdict(result: dict[str, Any]) -> str:
     """One sentence for the top of a report."""
     if result["phase"] == "disordered":
         return "The nanocrystals did not order."
+    if result.get("named") and result["opm"] is None:
+        return f"{result['named']['verdict']} in the last frame; {result['how']}."
     close_packed = result["close_packed"]
     text = f"{result['phase']}: {100 * close_packed['mean']:.0f} ± {100 * close_packed['std']:.0f} % close-packed"
     lattice, differences = result["lattice"], result["differences"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from supercrystal import __version__, library, physical
 from supercrystal.engines import base
-from supercrystal.models import shells
+from supercrystal.models.effective import describe
 from supercrystal.models.shells import ShellModel
 from supercrystal.protocols.assembly import Assembly, assemble
 from supercrystal.protocols.drying import Drying
@@ -51,15 +51,10 @@ def prepare(study: Study) -> Prepared:
     Raises:
         PhysicsError: the study's settings do not fit together.
     """
-    model = build_model(study)
+    model = study.build_model()
     stages = study.stages(model)
     weight = _weights(study, model) if any(stage.kind == "sedimentation" for stage in stages) else None
     return Prepared(study, model, assemble(model, study.start(), stages, study.seed, weight))
-
-
-def build_model(study: Study) -> ShellModel:
-    """Turn the nanocrystals of a study into types and forces."""
-    return study.build_model()
 
 
 def _weights(study: Study, model: ShellModel) -> dict[str, float]:
@@ -123,6 +118,8 @@ def resolved(prepared: Prepared, choice: base.Choice) -> dict[str, Any]:
         ],
         "pairs": {f"{a}–{b}": _forms(potentials) for (a, b), potentials in model.pairs.items()},
         "solvent": {f"{a}–{b}": _forms(potentials) for (a, b), potentials in model.solvent.items()},
+        "interaction": model.interaction,
+        "mapping": describe(model, every=True),
         "timestep": model.timestep,
         "schedule": _without_nan(dataclasses.asdict(prepared.schedule)),
         "stages": [dataclasses.asdict(span) for span in assembly.spans],
@@ -209,6 +206,15 @@ def run(
         return analyse(prepared, choice, directory, text, work)
 
 
+def _named(prepared: Prepared, trajectory: Path) -> dict[str, Any]:
+    """What `identify` says of the last frame, a template left out."""
+    from supercrystal.structure.identify import identify
+
+    fixed = dict.fromkeys(prepared.system.fixed, "-")
+    periodic = (True, True, prepared.system.film is None)
+    return identify(trajectory, species=fixed or None, periodic=periodic)[0].to_dict()
+
+
 def analyse(
     prepared: Prepared, choice: base.Choice, directory: RunDirectory, text: str, work: dict[str, Any]
 ) -> dict[str, Any]:
@@ -231,9 +237,15 @@ def analyse(
             study.temperature_K,
             substrate=start.substrate if isinstance(start, FilmStart) else None,
             interaction=prepared.model.interaction,
+            named=_named(prepared, directory.trajectory),
         ),
         "groups": [dataclasses.asdict(group) for group in prepared.assembly.groups],
         "physical": physics_of(prepared),
+        "mapping": {
+            "interaction": prepared.model.interaction,
+            "rows": describe(prepared.model),
+            "timestep": prepared.model.timestep,
+        },
     }
     result = {
         "verdict": compare.verdict(result),

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from supercrystal.models.shells import ShellModel
+    pass
 
 
 def console() -> Console:
@@ -51,16 +51,18 @@ def result_table(result: dict[str, Any]) -> Group:
         )
     of = "interface pressure" if result["pressure"]["of"] == "interface" else "pressure"
     table.add_row(of, number_with_unit(result["pressure"]))
+    table.add_row("largest grain of the last frame", result["named"]["verdict"])
     for group in result["groups"]:
         table.add_row(f"{group['stage']}: {group['symbol']}", f"{group['value']:.3g}")
-    notes = [Text(f"phase: {result['phase']}, {result['how']}", style="bold")]
+    reached = "" if result["phase"] == "disordered" else f", {result['how']}"
+    notes = [Text(f"phase: {result['phase']}{reached}", style="bold")]
     notes += [Text(f"by construction: {line}") for line in result["by_construction"]]
     notes += [Text(line) for line in result["found"] if line.startswith("Phase:")]
     notes += [Text(f"mind: {result['limits'][0]}")]
     if result["measured"]:
         measured = result["measured"]
         notes.append(Text(f"measured: {measured['arrangement']}, {measured['source']}"))
-    return Group(table, *notes, physical_table(result["physical"]))
+    return Group(table, *notes, mapping_table(result["mapping"]), physical_table(result["physical"]))
 
 
 def number_with_unit(pressure: dict[str, float]) -> str:
@@ -98,17 +100,15 @@ def doctor_table(found: dict[str, Any]) -> Group:
     return Group(engines, *lines)
 
 
-def mapping_table(model: ShellModel) -> Table:
+def mapping_table(mapping: dict[str, Any]) -> Table:
     """Table of engine parameters, each with the physical input that it stands for; of the species, not of size classes."""
-    from supercrystal.models.effective import describe
-
-    table = Table(title=f"interaction: {model.interaction}", title_justify="left")
+    table = Table(title=f"interaction: {mapping['interaction']}", title_justify="left")
     for name in ("pair", "parameter", "value", "from"):
         table.add_column(name, justify="right" if name == "value" else "left")
     last = ""
-    for row in describe(model):
+    for row in mapping["rows"]:
         pair = "" if row["pair"] == last else row["pair"]
         last = row["pair"]
         table.add_row(pair, row["name"], f"{row['value']:.5g} {row['unit']}".strip(), row["source"])
-    table.add_row("", "time step", f"{model.timestep:.3g} τ_B", "stiffest pair at kT")
+    table.add_row("", "time step", f"{mapping['timestep']:.3g} τ_B", "stiffest pair at kT")
     return table
