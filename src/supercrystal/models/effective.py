@@ -35,8 +35,12 @@ from supercrystal.system import PairPotential, species
 
 #: Smoothing of a cut potential begins at this fraction of the way from its core to its range.
 SMOOTHING = 0.85
-#: Energy above the minimum that a thermal pair reaches [kT].
+#: Energy up to which a pair climbs that comes from afar, however deep the well that it crosses [kT].
 THERMAL_ENERGY = 1.0
+#: Energy of a pair that a random start allows [kT]: the friction takes it up within a few steps.
+START_ENERGY = 20.0
+#: Centres of a random start are at least this fraction of their spheres' diameters apart (`protocols.placement.CLOSEST`).
+_PLACED = 0.9
 AVOGADRO_PER_NM3 = 602.214076  # molecules per nm³ in 1 mol/cm³
 
 
@@ -325,7 +329,7 @@ def stiffest_curvature(
     solvent: Sequence[PairPotential] = (),
     strengths: Sequence[float] = (1.0,),
 ) -> float:
-    """Largest curvature U'' that a pair meets which comes 1 kT above its minimum, or to `contact` [kT/nm²].
+    """Largest curvature U'' that a pair meets which comes from afar with 1 kT, or to `contact` [kT/nm²].
 
     Args:
         pairs: potentials that always act.
@@ -344,7 +348,7 @@ def stiffest_curvature(
                 energy + strength * total_energy(solvent, r),
                 force + strength * total_force(solvent, r),
             )
-        reached = min(float(r[np.argmax(energy <= np.min(energy) + THERMAL_ENERGY)]), contact)
+        reached = min(float(r[np.argmax(energy <= THERMAL_ENERGY)]), contact)
         curvature = -np.diff(force) / np.diff(r)
         largest = max(largest, float(np.max(curvature[r[1:] >= reached])))
     return largest
@@ -390,7 +394,7 @@ def build(
     pairs: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
     solvent: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
     mapping: list[Parameter] = []
-    stiffest = 0.0
+    stiffest, scale = 0.0, 1.0
     for key, geometry in _geometries(types, diameters):
         terms = interaction.terms(geometry)
         always = terms.pairs
@@ -403,6 +407,8 @@ def build(
         if terms.solvent:
             solvent[key] = terms.solvent
         stiffest = max(stiffest, stiffest_curvature(always, geometry.contact, terms.solvent, visited))
+        apart = closest(always, START_ENERGY, terms.solvent, visited)
+        scale = max(scale, apart / (_PLACED * geometry.contact))
         parameters += _derived(always, terms.solvent, interaction.strength, geometry.contact)
         mapping += [Parameter(key, *parameter) for parameter in parameters]
 
@@ -423,6 +429,7 @@ def build(
         solvent_variable=interaction.variable,
         solvent_strength=interaction.strength,
         interaction=interaction.kind,
+        placement_scale=scale,
         mapping=tuple(mapping),
     )
 

@@ -100,6 +100,7 @@ class ShellModel:
     solvent_variable: str | None = None  #: what a solvent schedule changes: ``"chi"`` or ``"depth_kT"``
     solvent_strength: float = 1.0  #: multiplies the solvent's potentials unless a schedule says otherwise
     interaction: str = "shell"  #: kind of interaction
+    placement_scale: float = 1.0  #: spheres of a random start over OPM spheres: none under high energy
     mapping: tuple[Parameter, ...] = ()  #: where the parameters of the potentials come from
 
     @property
@@ -235,7 +236,9 @@ def build(
             if attraction == "hamaker":
                 hamaker = core_attraction(a, b, contact, temperature)
                 potentials += (hamaker,)
-                mapping.append(Parameter((names[i], names[j]), "A", hamaker.constant, "kT", "Hamaker constant"))
+                mapping.append(
+                    Parameter((names[i], names[j]), "A", hamaker.constant, "kT", "Hamaker constant")
+                )
             pairs[names[i], names[j]] = potentials
 
     return ShellModel(

@@ -209,7 +209,7 @@ def film(model: ShellModel, start: FilmStart, seed: int) -> tuple[System, State]
     size = geometry(model, start)
     rng = np.random.default_rng(seed)
     d = mean_spacing(model)
-    diameters = np.repeat(model.diameters, model.counts)
+    diameters = model.placement_scale * np.repeat(model.diameters, model.counts)
     # The cell is empty above and below by more than the longest range, so that no force acts across its ends.
     margin = 1.5 * model.r_cut
     bottom = -size.wet_height / 2
@@ -267,6 +267,6 @@ def cell(model: ShellModel, start: CellStart, seed: int) -> tuple[System, State]
     rng = np.random.default_rng(seed)
     side = (sphere_volume(model) / start.packing_fraction) ** (1 / 3)
     cube = (side, side, side)
-    positions = random_cell(np.repeat(model.diameters, model.counts), cube, rng)
+    positions = random_cell(model.placement_scale * np.repeat(model.diameters, model.counts), cube, rng)
     system = _system(model, _frame(model, [*cube, 0.0, 0.0, 0.0], positions, rng))
     return system, State(sides=cube, solvent=model.solvent_strength)
