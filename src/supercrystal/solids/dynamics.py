@@ -3,7 +3,7 @@
 Two kinds of runs of one supercell, through whatever engine is there:
 
 - under pressure, the cell free to change all edges and angles, with the study's own friction: the outcome is named by
-  `structure.naming` from the last configuration;
+  `structure.naming` from mean positions at the end;
 - at a fixed cell, at kT = ½ and 1, for the anharmonic free energy. Averages do not depend on friction, so that it is
   chosen for short correlation times.
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import gsd.hoomd
 
     from supercrystal.structure.naming import Named
+    from supercrystal.structure.trajectory import Configuration
 
 #: Phase of the fastest vibration in one step under pressure, and where mean energies are measured [rad].
 PHASE, FINE_PHASE = 0.1, 0.06
@@ -41,8 +43,8 @@ PHASE, FINE_PHASE = 0.1, 0.06
 DAMPING = 0.3
 #: Share of a run that is left out of its averages.
 DISCARDED = 0.25
-#: Rows of a run's series.
-ROWS = 200
+#: Rows of a run's series, and how many of the last ones are averaged to name what is there.
+ROWS, AVERAGED = 200, 10
 #: A supercell's faces are this many ranges apart, so that no particle meets two images of another, list margin included.
 WIDTH = 2.5
 #: Particles further than this share of the nearest distance from their site have left it.
@@ -152,6 +154,7 @@ class Series:
         cell: (T, 3, 3) of the supercell [nm].
         first: the frame it started from.
         last: the last frame.
+        tail: the last `AVERAGED` configurations.
         steps: of the whole run.
         time: of the whole run [τ].
     """
@@ -160,6 +163,7 @@ class Series:
     cell: Array
     first: gsd.hoomd.Frame
     last: gsd.hoomd.Frame
+    tail: tuple[Configuration, ...]
     steps: int
     time: float
 
@@ -179,17 +183,21 @@ def run(choice: base.Choice, system: System, schedule: Schedule, seed: int) -> S
     engine = base.start(choice, system, schedule, seed)
     marks = np.unique(np.linspace(0, schedule.total, ROWS + 1).astype(int))[1:]
     energies, cells, step = [], [], 0
+    tail: deque[Configuration] = deque(maxlen=AVERAGED)
     for mark in marks:
         engine.run(int(mark) - step)
         step = int(mark)
         energies.append(engine.potential_energy() / system.frame.particles.N)
-        cells.append(box.edges(engine.frame().configuration.box))
+        last = engine.frame()
+        cells.append(box.edges(last.configuration.box))
+        tail.append(_configuration(last, len(cells)))
     keep = slice(round(DISCARDED * len(marks)), None)
     return Series(
         np.array(energies)[keep],
         np.array(cells)[keep],
         system.frame,
-        engine.frame(),
+        last,
+        tuple(tail),
         schedule.total,
         schedule.total * system.timestep,
     )
@@ -250,23 +258,27 @@ def _shape_change(first: Array, last: Array) -> float:
     return float(np.abs(np.log(stretch / np.prod(stretch) ** (1 / 3))).max())
 
 
-def named(frame: gsd.hoomd.Frame) -> Named:
-    """Name the phase of a frame."""
-    from supercrystal.structure.naming import name
+def _configuration(frame: gsd.hoomd.Frame, index: int) -> Configuration:
     from supercrystal.structure.trajectory import Configuration
 
     particles = frame.particles
-    return name(
-        Configuration(
-            index=0,
-            box=np.asarray(frame.configuration.box, float),
-            positions=np.asarray(particles.position, float),
-            kinds=np.asarray(particles.typeid, np.intp),
-            species=tuple(particles.types),
-            diameters=np.asarray(particles.diameter, float),
-            unit="nm",
-        )
+    return Configuration(
+        index=index,
+        box=np.asarray(frame.configuration.box, float),
+        positions=np.asarray(particles.position, float),
+        kinds=np.asarray(particles.typeid, np.intp),
+        species=tuple(particles.types),
+        diameters=np.asarray(particles.diameter, float),
+        unit="nm",
     )
+
+
+def named(series: Series) -> Named:
+    """Name the phase at the end of a run, from mean positions: hot compounds are not told from one configuration."""
+    from supercrystal.structure.averaging import average_of
+    from supercrystal.structure.naming import name
+
+    return name(average_of(reversed(series.tail)).configuration)
 
 
 def outcome(
@@ -282,7 +294,7 @@ def outcome(
         nearest: shortest distance between particles at the start [nm].
     """
     n = series.first.particles.N
-    found = named(series.last)
+    found = named(series)
     on_site = _on_site(series, nearest)
     strain = _shape_change(box.edges(series.first.configuration.box), series.cell.mean(axis=0))
     recognised = lattices.prototype(phase).reference is not None
@@ -395,7 +407,7 @@ def at_fixed_cell(
     system.frame.particles.velocity = system.frame.particles.velocity * math.sqrt(temperature)
     schedule = Schedule(steps=(0, max(steps, 10 * ROWS)), temperature=(temperature, temperature))
     series = run(choice, system, schedule, seed)
-    found = named(series.last)
+    found = named(series)
     on_site = _on_site(series, _nearest(cell)) >= ON_SITE
     recognised = lattices.prototype(phase).reference is not None
     kept = on_site and (found.phase == phase or not recognised)
