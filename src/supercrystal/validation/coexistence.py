@@ -36,6 +36,8 @@ COEXISTENCE = {12: (1.1602, 1.2035, "fcc"), 6: (2.295, 2.320, "bcc")}
 ABOVE, BELOW = 1.05, 0.95
 #: At constant density the tail beyond the cut moves no particle: it is the same for all.
 SOFT_CUT = {12: 1.7, 6: 2.0}
+#: Times at which crystalline particles are counted, short and long.
+FRAMES = {False: 20, True: 80}
 #: A share within this of 1 or 0 is all or nothing: thermal crystals have some particles without a label.
 ALL = 0.1
 
@@ -55,6 +57,7 @@ def _outcome(
     timestep: float,
     steps: int,
     pressure: float = math.nan,
+    frames: int = 20,
 ) -> tuple[float, str]:
     """Crystalline share at the end, and a remark with the speed of the front."""
     cells = seeding.repeats(phase, {"a": 1.0}, count)
@@ -81,8 +84,10 @@ def _soft(exponent: int, side: str, setting: Setting) -> Check:
     melt, crystal, phase = COEXISTENCE[exponent]
     density = crystal * ABOVE if side == "grows" else melt * BELOW
     potential = Cut(PowerLaw(1.0, 1.0, exponent), SOFT_CUT[exponent], "force-shift")
-    count, steps = (4000, 20_000) if setting.long else (864, 6_000)
-    found, note = _outcome(setting, phase, potential, density, count, 0.004, steps)
+    count, steps = (2000, 10_000) if setting.long else (500, 6_000)
+    found, note = _outcome(
+        setting, phase, potential, density, count, 0.004, steps, frames=FRAMES[setting.long]
+    )
     return Check(
         name=f"soft-{exponent}-{side}",
         result=f"r⁻{'¹²' if exponent == 12 else '⁶'}, {phase} and melt, ρσ³ = {density:.3f}: crystalline share at the end",
@@ -101,9 +106,17 @@ def _hard(side: str, setting: Setting) -> Check:
     potential = runs.wca(STRENGTH)
     diameter = barker_henderson_diameter([potential])
     pressure = PRESSURES[side]
-    count, steps = (4000, 100_000) if setting.long else (864, 20_000)
+    count, steps = (2000, 50_000) if setting.long else (864, 20_000)
     found, note = _outcome(
-        setting, "fcc", potential, HARD_START / diameter**3, count, 0.002, steps, pressure / diameter**3
+        setting,
+        "fcc",
+        potential,
+        HARD_START / diameter**3,
+        count,
+        0.002,
+        steps,
+        pressure / diameter**3,
+        FRAMES[setting.long],
     )
     return Check(
         name=f"hard-{side}",

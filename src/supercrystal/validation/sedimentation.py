@@ -142,8 +142,8 @@ def carnahan_starling_profile(setting: Setting) -> Check:
     share, length = (0.02 if setting.long else 0.04), 2.0
     potential = runs.wca(HARD)
     diameter = barker_henderson_diameter([potential])
-    side, bottom = (8.0, 0.42) if setting.long else (7.0, 0.30)
-    steps = (100_000, 600_000, 250) if setting.long else (30_000, 90_000, 200)
+    side, bottom = (12.0, 0.42) if setting.long else (7.0, 0.30)
+    steps = (100_000, 1_000_000, 250) if setting.long else (30_000, 90_000, 200)
     per_area = float(eos.osmotic_pressure(bottom, diameter)) * length
     count = round(per_area * side**2)
     # An even, loose layer: unlike the profile that is to be found.
