@@ -157,6 +157,7 @@ def compare(
     temperature: float,
     substrate: str | None = "flat",
     interaction: str = "shell",
+    stages: Sequence[str] = ("drying",),
     named: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put what the run found beside the packing model and the library's measurement.
@@ -167,6 +168,7 @@ def compare(
         temperature: [K], for pressures in kPa.
         substrate: of a film, ``"flat"`` or the face of a template; none in a periodic cell.
         interaction: kind of the pair interaction.
+        stages: kinds of the stages.
         named: what `structure.identify` says of the last frame. It alone names a mixture, because labels of one species
             do not see which particle is which.
 
@@ -221,9 +223,7 @@ def compare(
                     result["opm"]["nearest_neighbour_nm"], measured
                 )
     result["pressure"] = _pressure(history, temperature)
-    result["by_construction"] = list(
-        shells.BY_CONSTRUCTION if interaction == "shell" else shells.BY_CONSTRUCTION_OTHER
-    )
+    result["by_construction"] = [shells.by_construction(interaction, "drying" in stages)]
     result["limits"] = [_helped(substrate), *shells.LIMITS]
     if len(batches) > 1:
         result["limits"].append(
@@ -303,7 +303,7 @@ def _found(result: dict[str, Any]) -> list[str]:
         + f" and {percent['disordered']:.1f} % disordered.",
     ]
     cubic, hexagonal = percent["fcc"], percent["hcp"]
-    if cubic + hexagonal > 0:
+    if cubic + hexagonal > 0 and result["phase"] != "disordered":
         found.append(
             f"Stacking: {100 * hexagonal / (cubic + hexagonal):.0f} % of the close-packed nanocrystals have hexagonal "
             "surroundings; fcc and hcp differ too little in free energy for one run to rank them."

@@ -237,6 +237,7 @@ def analyse(
             study.temperature_K,
             substrate=start.substrate if isinstance(start, FilmStart) else None,
             interaction=prepared.model.interaction,
+            stages=[span.kind for span in prepared.assembly.spans],
             named=_named(prepared, directory.trajectory),
         ),
         "groups": [dataclasses.asdict(group) for group in prepared.assembly.groups],

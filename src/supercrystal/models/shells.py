@@ -38,20 +38,31 @@ LONGEST_STEP = 0.01
 #: Cut-off of the attraction in contact distances; there it has fallen to about a hundredth of kT for 7 nm PbS.
 ATTRACTION_RANGE = 1.5
 
-BY_CONSTRUCTION = (
-    "The spacing: a pair of shells costs 1 kT at the OPM distance, and drying stops when the film has the volume of "
-    "close-packed layers at that distance. That this run's spacing lies near OPM is therefore no test of OPM.",
-)
-BY_CONSTRUCTION_OTHER = (
-    "The lengths of the interaction follow from cores, ligands and OPM diameters as its mapping in resolved.json says. That "
-    "this run's spacing lies near OPM is therefore no test of OPM.",
-)
 LIMITS = (
     "It does not predict the fcc/bcc boundary of the packing models: an isotropic shell softens and crystallises for "
     "other reasons than ligands that reach a second neighbour.",
     "It has no ligands that could interdigitate, splay or leave a face bare, and no facets or orientations.",
     "Times and stratification are without hydrodynamics; what crystallised here is not thereby the stable phase.",
 )
+
+
+def by_construction(interaction: str, dries: bool) -> str:
+    """What a run's spacing owes to the model, in a sentence.
+
+    Args:
+        interaction: kind of the pair interaction.
+        dries: whether a stage stops at the volume that OPM gives.
+    """
+    if interaction == "shell":
+        owes = "The spacing: a pair of shells costs 1 kT at the OPM distance"
+    else:
+        owes = "The spacing: the lengths of the interaction follow from cores, ligands and OPM diameters, as its mapping says"
+    stops = (
+        ", and drying stops when the film has the volume of close-packed layers at that distance"
+        if dries
+        else ""
+    )
+    return f"{owes}{stops}. That this run's spacing lies near OPM is therefore no test of OPM."
 
 
 @dataclass(frozen=True)

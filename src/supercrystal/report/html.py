@@ -46,6 +46,7 @@ def write_report(
         raise StudyError(f"a report needs a name and a verdict; the result has no {' and no '.join(missing)}")
     page = Template(resources.files(__package__).joinpath("report.html").read_text("utf-8")).substitute(
         title=_text(result["name"]),
+        stages=_text(", then ".join(result.get("stages") or ["drying"]).capitalize()),
         verdict=_text(result["verdict"]),
         comparison=_comparison(result.get("comparison") or []),
         fractions=_fractions(result.get("fractions") or {}),
@@ -56,7 +57,7 @@ def write_report(
                 "What this model may not claim": result.get("limits"),
             }
         ),
-        viewer=_section("The film", viewer),
+        viewer=_section("The nanocrystals", viewer),
         figures=_section("Figures", "\n".join(_figure(figure) for figure in figures)),
         provenance=_section("How this was made", _provenance(result.get("provenance") or {})),
         study=_study(result.get("study_text") or ""),

@@ -168,7 +168,8 @@ def write_run_report(
         core_diameters=cores,
         box=widest,  # the cell of every frame fits in it
         substrate_z=film.substrate if film else -widest[2] / 2,
-        interface_z=film.substrate + history.heights if film else boxes[:, 2] / 2,
+        interface_z=film.substrate + history.heights if film else np.full(len(boxes), np.nan),
+        cells=None if film else boxes,
         times=history.times,
         label_names=PHASES,
         palette=phase_colours(PHASES),
@@ -192,6 +193,7 @@ def write_run_report(
     }
     page = {
         **result,
+        "stages": list(dict.fromkeys(group["stage"] for group in result["groups"])),
         "limits": [*result["limits"], *result["physical"]["warnings"]],
         "comparison": comparison_rows(result),
         "provenance": provenance,

@@ -1,4 +1,4 @@
-/* The 3-D view of one drying run: spheres in a film between a substrate and a descending interface.
+/* The 3-D view of one run: spheres in a film between a substrate and an interface, or in a periodic cell.
  *
  * Plain JavaScript without libraries, so that the report opens from a file years from now. Lengths are nm.
  * Everything is turned into view space (x right, y up, z towards the reader) here, and handed to one of two
@@ -27,14 +27,16 @@ function supercrystalViewer(root) {
   const STRIDE = 8; // x y z radius r g b alpha
   const items = new Float32Array(2 * N * STRIDE);
   const control = (name) => find(`[data-control='${name}']`);
-  const top = (frame) => (finite(data.interface_z[frame]) ? data.interface_z[frame] : data.z_range[1]);
+  const sides = (frame) => (data.cells ? data.cells[frame] : data.box); // a periodic cell has one for each frame
+  const top = (frame) => data.cells ? data.cells[frame][2] / 2 : (finite(data.interface_z[frame]) ? data.interface_z[frame] : data.z_range[1]);
 
   // ---- camera ---------------------------------------------------------------------------------------------
   function camera(width, height) {
     const whole = !control("follow").checked;
-    const low = data.substrate_z;
-    const high = whole ? Math.max(...data.interface_z.filter(finite), data.z_range[1]) : top(view.frame);
-    const [Lx, Ly] = data.box;
+    const high = !whole ? top(view.frame)
+      : data.cells ? data.box[2] / 2 : Math.max(...data.interface_z.filter(finite), data.z_range[1]);
+    const low = data.cells ? -high : data.substrate_z;
+    const [Lx, Ly] = whole ? data.box : sides(view.frame);
     const span = high - low;
     const [cy, sy] = [Math.cos(view.yaw), Math.sin(view.yaw)];
     const [cp, sp] = [Math.cos(view.pitch), Math.sin(view.pitch)];
@@ -84,7 +86,7 @@ function supercrystalViewer(root) {
     const mode = control("show").value, fade = control("fade").checked;
     const [axis, sign] = control("side").value.split(",").map(Number);
     const cut = Number(control("cut").value) / 100;
-    const [first, last] = axis === 2 ? [cam.low, cam.high] : [-data.box[axis] / 2, data.box[axis] / 2];
+    const [first, last] = axis === 2 ? [cam.low, cam.high] : [-sides(view.frame)[axis] / 2, sides(view.frame)[axis] / 2];
     const plane = sign > 0 ? last - cut * (last - first) : first + cut * (last - first);
     const said = cut ? `${"xyz"[axis]} ${sign > 0 ? ">" : "<"} ${fixed(plane)} nm hidden` : "nothing hidden";
     control("cut").setAttribute("aria-valuetext", said);
@@ -115,18 +117,19 @@ function supercrystalViewer(root) {
 
   /* Outline of the box and the two planes as polygons in view space. */
   function walls(cam, dark) {
-    const [x, y] = [data.box[0] / 2, data.box[1] / 2];
+    const [x, y] = sides(view.frame).map((side) => side / 2);
     const corners = [[-x, -y], [x, -y], [x, y], [-x, y]];
     const ring = (z) => corners.map(([a, b]) => cam.toView(a, b, z));
     const list = [];
     const eye = cam.ortho ? cam.toward[2] * 1e9 : cam.toward[2] * cam.distance;
     const middle = (cam.low + cam.high) / 2;
     if (control("outline").checked) {
-      const colour = rgb(dark ? "#8b97a3" : "#6b7885"), bottom = ring(cam.low), lid = ring(cam.high);
+      const colour = rgb(dark ? "#8b97a3" : "#6b7885"), [floor, roof] = data.cells ? [-top(view.frame), top(view.frame)] : [cam.low, cam.high];
+      const bottom = ring(floor), lid = ring(roof);
       const edges = [bottom, lid, ...corners.map((_, i) => [bottom[i], lid[i]])];
       edges.forEach((points) => list.push({ name: "box", points, colour, edge: 0.9 }));
     }
-    if (control("planes").checked) {
+    if (control("planes").checked && !data.cells) {
       const { substrate_z: floor, interface_z: { [view.frame]: film } } = data;
       const add = (name, z, colour, fill, nearer) =>
         list.push({ name, points: ring(z), colour: rgb(colour), fill, edge: 0.9, nearer });
@@ -406,7 +409,8 @@ function supercrystalViewer(root) {
     annotate(notes, width, height, cam, planes, ratio, ink);
     scene.counts.forEach((count, k) => { find(`[data-count='${k}']`).textContent = count; });
     const film = data.interface_z[view.frame], time = Number(data.times[view.frame].toPrecision(4));
-    const high = finite(film) ? `, film ${fixed(film - data.substrate_z)} nm high` : "";
+    const high = data.cells ? `, cell ${fixed(Math.cbrt(sides(view.frame).reduce((a, b) => a * b)))} nm wide`
+      : finite(film) ? `, film ${fixed(film - data.substrate_z)} nm high` : "";
     const text = `frame ${view.frame + 1} of ${T}, t = ${time} Brownian times${high}`;
     find("[data-text='time']").textContent = text;
     control("frame").setAttribute("aria-valuetext", text);

@@ -81,6 +81,7 @@ def viewer_html(
     times: ArrayLike,
     label_names: Sequence[str],
     palette: Mapping[str, str],
+    cells: ArrayLike | None = None,
 ) -> str:
     """Return a ``<div>`` with the run inside it and the script that draws it.
 
@@ -96,6 +97,7 @@ def viewer_html(
         times: (T,) in Brownian times.
         label_names: the phases, in the order of their labels.
         palette: phase to ``"#rrggbb"``; needs every name of `label_names`.
+        cells: (T, 3) sides of a cell that is periodic in all directions [nm]; it has no planes.
 
     Returns:
         An HTML fragment without references to anything outside itself. Runs of more than `MAX_POSITIONS`
@@ -143,6 +145,7 @@ def viewer_html(
     xyz = xyz[keep]
     xyz[..., :2] -= np.asarray(box[:2]) * np.rint(xyz[..., :2] / np.asarray(box[:2]))
     coded = quantise(xyz)
+    sides = None if cells is None else np.asarray(cells, float)[keep].round(4).tolist()
     colours = [palette[name] for name in label_names]
     for colour in colours:
         rgb(colour)  # refuses what the script could not read
@@ -156,6 +159,7 @@ def viewer_html(
         "core_diameters": _base64(cores),
         "largest": float(shells.max()),
         "box": [float(length) for length in box],
+        "cells": sides,
         "substrate_z": float(substrate_z),
         "interface_z": [round(float(z), 4) if np.isfinite(z) else None for z in interface[keep]],
         "z_range": [float(xyz[..., 2].min()), float(xyz[..., 2].max())],
@@ -179,6 +183,7 @@ def viewer_html(
             for k, (name, colour) in enumerate(zip(label_names, colours, strict=True))
         ),
         last=len(keep) - 1,
+        periodic="x and y" if cells is None else "x, y and z",
         thinned=f'<p class="sc-note">{thinned}</p>' if thinned else "",
         # "<" never appears in the JSON, so no text in it can end the script element.
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
@@ -227,7 +232,7 @@ _FRAGMENT = Template("""\
 </style>
 <div class="sc-stage">
 <canvas data-layer="scene" aria-hidden="true"></canvas>
-<canvas data-layer="notes" tabindex="0" role="application" aria-label="3-D view of the film. Drag or use
+<canvas data-layer="notes" tabindex="0" role="application" aria-label="3-D view of the particles. Drag or use
 the arrow keys to rotate, the wheel or plus and minus to zoom, shift-drag to move, space to play, comma and
 full stop to step."></canvas>
 </div>
@@ -272,7 +277,7 @@ full stop to step."></canvas>
 $thinned
 <p class="sc-note">Drag to rotate, wheel or pinch to zoom, shift-drag to move. The cut hides whole
 nanocrystals. The numbers in the legend count the nanocrystals of each phase in this frame. The box repeats
-along x and y.</p>
+along $periodic.</p>
 <noscript><p class="sc-note">The 3-D view needs JavaScript; everything else here does not.</p></noscript>
 <script type="application/json">$data</script>
 <script>
