@@ -8,7 +8,7 @@ Two kinds of runs of one supercell, through whatever engine is there:
   chosen for short correlation times.
 
 The step resolves the stiffest vibration of the crystal. Verlet's mean potential energy is high by about a quarter of
-``(ω dt)²`` of each mode, for close-packed shells (mean ω² 0.4 of the highest) 0.0005 kT at `FINE_PHASE` and kT = 1.
+``(ω dt)²`` of each mode: where ω² is on average half of the highest, 0.0007 kT at `FINE_PHASE` and kT = 1 (an estimate).
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ The leading order is ``F_anh = -U_anh``. A second temperature, half the first, g
 
     F_anh(1) = A₂ + A₃ = -4 U_anh(½),   A₃ = 4 U_anh(½) - U_anh(1).
 
-|A₃|, the last order that is known, is stated as the systematic error. (N - 1)/N: the centre of mass of a periodic cell is
-free.
+|A₃|, the last order that is known, or its standard error if that is larger, is stated as the systematic error. (N - 1)/N:
+the centre of mass of a periodic cell is free.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Anharmonic:
         free_energy: F_anh = -4 U_anh(½), per particle [kT].
         error: its standard error [kT].
         leading: -U_anh(1), the leading order alone [kT].
-        systematic: size of the last order that is known, |A₃| [kT].
+        systematic: size of the last order that is known, |A₃|, or its standard error if that is larger [kT].
     """
 
     free_energy: float
@@ -156,4 +156,6 @@ def anharmonic(
     share = (n - 1) / n
     u_half = half[0] - static_energy - 0.75 * share
     u_full = full[0] - static_energy - 1.5 * share
-    return Anharmonic(-4 * u_half, 4 * half[1], -u_full, abs(4 * u_half - u_full))
+    # A₃ that happens to come out small is not thereby known to be small.
+    systematic = max(abs(4 * u_half - u_full), math.hypot(4 * half[1], full[1]))
+    return Anharmonic(-4 * u_half, 4 * half[1], -u_full, systematic)
