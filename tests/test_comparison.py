@@ -10,7 +10,8 @@ from supercrystal.engines import base
 from supercrystal.errors import PhysicsError, StudyError, UnknownNameError
 from supercrystal.interactions.shell import Shell
 from supercrystal.solids import comparison, dynamics, from_study
-from supercrystal.solids.comparison import Comparison, Entry, Settings, compare, entries, examine
+from supercrystal.solids.candidates import Entry, Settings, entries, examine
+from supercrystal.solids.comparison import Comparison, compare
 from supercrystal.solids.crystal import Crystal, keeps_lattice, place
 from supercrystal.solids.dynamics import (
     Substance,

@@ -14,7 +14,7 @@ from supercrystal.errors import PhysicsError, StudyError
 from supercrystal.interactions.shell import Shell
 from supercrystal.interactions.tabulation import total_energy, total_force
 from supercrystal.models import effective, shells
-from supercrystal.models.effective import (
+from supercrystal.models.pair_interactions import (
     BrushInteraction,
     Interaction,
     MieInteraction,

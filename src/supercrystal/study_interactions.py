@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 
-from supercrystal.models.effective import (
+from supercrystal.models.effective import solvent_volume_nm3
+from supercrystal.models.pair_interactions import (
     BrushInteraction,
     Interaction,
     MieInteraction,
     OsmoticElasticInteraction,
     PowerLawInteraction,
-    solvent_volume_nm3,
 )
 from supercrystal.study_stages import Table, number
 

@@ -87,9 +87,12 @@ def shell_from_brush(
     halves = np.geomspace(0.05, 200, 4000)
     values = np.array([mismatch(h) for h in halves])
     start = int(np.argmin(values))
-    if values[start] > 0 or values[-1] < 0:
+    steepest = float(halves[-1])
+    while mismatch(steepest) < 0 and steepest < 1e4:  # large cores in thin shells are nearly hard
+        steepest *= 2
+    if values[start] > 0 or mismatch(steepest) < 0:
         raise PhysicsError(
             f"no shell matches the brush's steepness {steepness:.1f} at {contact:.2f} nm with onset {onset:.2f} nm"
         )
-    half = float(brentq(mismatch, halves[start], halves[-1]))
+    half = float(brentq(mismatch, halves[start], steepest))
     return Shell(epsilon=contact_energy / (ratio**half - 1) ** 2, onset=onset, exponent=2 * half)

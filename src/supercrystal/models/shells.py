@@ -56,7 +56,7 @@ def by_construction(interaction: str, dries: bool) -> str:
     if interaction == "shell":
         owes = "The spacing: a pair of shells costs 1 kT at the OPM distance"
     else:
-        owes = "The spacing: the lengths of the interaction follow from cores, ligands and OPM diameters, as its mapping says"
+        owes = "The spacing: the interaction's lengths follow from cores, ligands and OPM diameters, as its mapping says"
     stops = (
         ", and drying stops when the film has the volume of close-packed layers at that distance"
         if dries

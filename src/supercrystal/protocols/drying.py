@@ -29,7 +29,7 @@ from supercrystal.models.shells import ShellModel
 from supercrystal.protocols.start import FilmGeometry, sphere_volume
 from supercrystal.protocols.timeline import Timeline
 
-#: The fastest drying allowed: the interface then moves less than a hundredth of a diameter a step.
+#: The fastest drying allowed; how far the interface of a thin film moves in a step is checked besides (`soundness`).
 LARGEST_PECLET = 20.0
 
 #: A solid film contracts no faster than this [τ_B], however fast the interface came down.

@@ -110,5 +110,5 @@ def mapping_table(mapping: dict[str, Any]) -> Table:
         pair = "" if row["pair"] == last else row["pair"]
         last = row["pair"]
         table.add_row(pair, row["name"], f"{row['value']:.5g} {row['unit']}".strip(), row["source"])
-    table.add_row("", "time step", f"{mapping['timestep']:.3g} τ_B", "stiffest pair at kT")
+    table.add_row("", "time step", f"{mapping['timestep']:.3g} τ_B", "stiffest pair met at kT")
     return table

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import StudyError
-from supercrystal.solids.comparison import opm_pressure
+from supercrystal.solids.candidates import opm_pressure
 from supercrystal.solids.dynamics import Substance
 from supercrystal.system import PairPotential
 from supercrystal.units import kpa_per_kt_nm3

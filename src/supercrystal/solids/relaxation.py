@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from supercrystal import box
 from supercrystal.errors import PhysicsError
 from supercrystal.solids.crystal import Array, Crystal
 from supercrystal.solids.lattice_energy import Pairs, Static, static
@@ -204,8 +203,3 @@ def cell_constants(cell: NDArray[np.float64]) -> tuple[Array, Array]:
     unit = cell / lengths[:, None]
     cosines = np.array([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]])
     return lengths, np.degrees(np.arccos(np.clip(cosines, -1, 1)))
-
-
-def fits(crystal: Crystal, reach: float) -> bool:
-    """Whether opposite faces are at least twice `reach` apart, as engines want [nm]."""
-    return bool(np.all(box.widths(crystal.cell) >= 2 * reach))

@@ -21,9 +21,9 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from supercrystal.box import edges
 from supercrystal.errors import TrajectoryError
 from supercrystal.structure.sample import sample
-from supercrystal.box import edges
 from supercrystal.structure.trajectory import Configuration, Trajectory
 
 #: Root mean square distance from the mean, over the distance of neighbours, above which a particle is mobile. In five

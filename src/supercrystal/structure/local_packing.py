@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from supercrystal.errors import TrajectoryError, nearest
 from supercrystal.box import edges
+from supercrystal.errors import TrajectoryError, nearest
 
 if TYPE_CHECKING:
     from supercrystal.structure.trajectory import Configuration

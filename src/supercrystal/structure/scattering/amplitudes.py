@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from supercrystal.errors import TrajectoryError
 from supercrystal.box import edges as box_edges
+from supercrystal.errors import TrajectoryError
 
 if TYPE_CHECKING:
     from supercrystal.structure.trajectory import Configuration
