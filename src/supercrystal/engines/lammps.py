@@ -83,15 +83,17 @@ class Lammps:
 
         self._system, self._schedule, self._step = system, schedule, step
         self._count = int(system.frame.particles.N)
+        self._seed = seed
         self._fixes_changed = False
+        self._bath_span: tuple[int, int] | None = None  # steps of the bath's ramp now at work
         self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
         self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
         try:
-            self._setup(seed)
+            self._setup()
         except Exception as error:
             raise EngineError(f"LAMMPS refused the system: {error}") from error
 
-    def _setup(self, seed: int) -> None:
+    def _setup(self) -> None:
         system, schedule, particles = self._system, self._schedule, self._system.frame.particles
         do = self._lmp.command
         types = len(system.types)
@@ -134,7 +136,7 @@ class Lammps:
         do(f"group mobile type {' '.join(moving)}")
         self._set_variables()
         self._set_motion()
-        self._set_bath(seed)
+        self._set_bath(schedule.next_knot(self._step))
         self._set_fields()
         do("compute virial all pressure NULL pair")
         do("thermo_style custom step pe c_virial")
@@ -153,10 +155,15 @@ class Lammps:
         """Give every pair of types its table, and one more for what the solvent's strength multiplies."""
         system, do = self._system, self._lmp.command
         layers = tables(system, self._schedule, "spline", "r2")
-        points = max(len(table.r) for layer in layers for table in layer.values())
-        style = f"table spline {points}"
+        # Every table of a style takes the points of its longest one.
+        points = [max((len(table.r) for table in layer.values()), default=0) for layer in layers]
+        styles = [f"table spline {number}" for number in points]
         do(f"variable solvent equal {self._schedule.value('solvent', self._step):.17g}")
-        do(f"pair_style hybrid/scaled 1.0 {style} v_solvent {style}" if layers[1] else f"pair_style {style}")
+        do(
+            f"pair_style hybrid/scaled 1.0 {styles[0]} v_solvent {styles[1]}"
+            if layers[1]
+            else f"pair_style {styles[0]}"
+        )
         with tempfile.TemporaryDirectory() as folder:
             for layer, found in enumerate(layers):
                 substyle = f"table {layer + 1}" if layers[1] else ""
@@ -166,8 +173,16 @@ class Lammps:
                     i, j = sorted((system.types.index(a) + 1, system.types.index(b) + 1))
                     do(f"pair_coeff {i} {j} {substyle} {path} PAIR {table.r_cut:.17g}")
 
-    def _set_bath(self, seed: int) -> None:
-        system = self._system
+    def _set_bath(self, until: int) -> None:
+        """Let the bath follow its ramp from the knot now, or where the cell deforms from the step now, to `until`."""
+        system, schedule = self._system, self._schedule
+        start = self._step if until < schedule.next_knot(self._step) else schedule.last_knot(self._step)
+        span = (start, until) if schedule.varies("temperature") else (0, 0)
+        if span == self._bath_span:
+            return
+        if self._bath_span is not None:
+            self._command("unfix bath")
+        self._bath_span = span
         names = system.mobile
         first = system.friction[names[0]]
         kind = system.types.index(names[0])
@@ -177,12 +192,11 @@ class Lammps:
             f"{first / system.friction[name] * self._mass(system.types.index(name)) / self._mass(kind):.17g}"
             for name in names
         )
-        bath = "v_temperature 1.0" if self._schedule.varies("temperature") else None
-        fixed = f"{self._schedule.value('temperature', self._step):.17g}"
-        # The seed differs after a resume, or the noise would repeat.
-        noise = 1 + (seed * 7919 + self._step * 104729) % 899_999_999
-        self._lmp.command(
-            f"fix bath mobile langevin {bath or f'{fixed} {fixed}'} {self._mass(kind) / first:.17g} {noise} {scales}"
+        now, then = (schedule.value("temperature", step) for step in span)
+        # The seed differs from ramp to ramp and after a resume, or the noise would repeat.
+        noise = 1 + (self._seed * 7919 + self._step * 104729) % 899_999_999
+        self._command(
+            f"fix bath mobile langevin {now:.17g} {then:.17g} {self._mass(kind) / first:.17g} {noise} {scales}"
         )
 
     def _set_fields(self) -> None:
@@ -211,7 +225,7 @@ class Lammps:
             return schedule.value(name, step)
 
         knot = schedule.next_knot(self._step)
-        for name in ("temperature", "gravity", "solvent", *(("interface",) if film else ())):
+        for name in ("gravity", "solvent", *(("interface",) if film else ())):
             now = law(name, self._step)
             rate = (law(name, knot) - now) / (knot - self._step) if knot > self._step else 0.0
             self._lmp.command(f"variable {name} equal {now:.17g}+(step-{self._step})*({rate:.17g})")
@@ -260,10 +274,17 @@ class Lammps:
             stretch = min(left, knot - self._step) if knot > self._step else left
             changed = self._set_motion()
             deforms = self._barostat_knot < 0 and self._deform(self._step + stretch)
+            before = self._bath_span
+            self._set_bath(self._step + stretch if deforms else max(knot, self._step + stretch))
             # Without a set-up LAMMPS would still go by the fixes of the run before.
-            setup = "yes" if deforms or changed or self._fixes_changed else "no"
-            span = f"start {self._barostat_knot} stop {max(knot, self._step + stretch)}"
-            self._command(f"run {stretch} {span if self._barostat_knot >= 0 else ''} pre {setup} post no")
+            setup = deforms or changed or self._fixes_changed or self._bath_span != before
+            # A ramp goes from knot to knot, however often the run pauses; a deformation from pause to pause.
+            ramp = (
+                ""
+                if deforms
+                else f"start {self._schedule.last_knot(self._step)} stop {max(knot, self._step + stretch)}"
+            )
+            self._command(f"run {stretch} {ramp} pre {'yes' if setup else 'no'} post no")
             if deforms:
                 self._command("unfix deform")
             self._fixes_changed = deforms
@@ -310,8 +331,9 @@ class Lammps:
 
     def _evaluate(self) -> None:
         """Compute forces and energies of the configuration now, without thermostat."""
-        if self._lmp.has_id("fix", "bath"):
+        if self._bath_span is not None:
             self._command("unfix bath")
+            self._bath_span = None
         self._set_variables()
         self._command("run 0 post no")
 
