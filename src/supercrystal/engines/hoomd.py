@@ -382,6 +382,7 @@ class Hoomd:
         """Pair virial over three box volumes, the configurational pressure [kT/nm³]."""
         self._simulation.always_compute_pressure = True
         self._simulation.run(0)
+        self._simulation.always_compute_pressure = False  # or every step to come would pay for it
         volume = float(self._simulation.state.box.volume)
         trace = sum(float(np.sum(force.virials[:, [0, 3, 5]])) for force in self._pair_forces)
         return trace / (3 * volume)
