@@ -39,7 +39,7 @@ types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 benchmark: $(VENV)/installed-test
-	$(BIN)/python benchmarks/engine_overhead.py
+	$(BIN)/python benchmarks/protocol_overhead.py
 
 clean:
 	rm -rf $(VENV) runs

@@ -32,9 +32,11 @@ LARGEST_JUMP = 0.005
 #: Below this fraction of its σ the wall's force stays constant instead of diverging: a particle that got there, or
 #: beyond the plane, is pushed back instead of feeling nothing.
 EXTRAPOLATION = 0.3
-#: Steps between two settings of gravity and, at least, of the solvent's strength, whose tables take long to hand over.
+#: Steps between two settings of gravity.
 RAMP_PERIOD = 100
-SOLVENT_SETTINGS = 200
+#: Steps between two settings of the solvent's strength, whose tables take long to hand over, and settings in a run at most.
+SOLVENT_PERIOD = 1000
+SOLVENT_SETTINGS = 100
 #: Points of these tables at most: every one is checked in Python when it is handed over.
 SOLVENT_POINTS = 2**14
 #: Relaxation time of the barostat in steps, and of the thermostat that goes with it [τ_B].
@@ -233,7 +235,7 @@ class Hoomd:
                 _updater(lambda step: self._set_weights(self._weights, step), RAMP_PERIOD)
             )
         if self._solvent is not None and schedule.varies("solvent"):
-            period = max(RAMP_PERIOD, schedule.total // SOLVENT_SETTINGS)
+            period = max(SOLVENT_PERIOD, schedule.total // SOLVENT_SETTINGS)
             operations.updaters.append(_updater(self._set_solvent, period))
         for start, end in itertools.pairwise(schedule.steps):
             # One trigger for each moving stretch, so that no cell under pressure is ever set.
