@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from supercrystal import box
+from supercrystal import box, rigid
 from supercrystal.engines.base import LAMMPS_MISSING, STOPPED, Availability
+from supercrystal.engines.lammps_bodies import Bodies, scatter
 from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.tabulation import Table
@@ -82,8 +83,13 @@ class Lammps:
         import lammps
 
         self._system, self._schedule, self._step = system, schedule, step
-        self._count = int(system.frame.particles.N)
-        self._fixes_changed = False
+        self._bodies = Bodies(system, schedule) if system.bodies else None
+        self._particles = int(system.frame.particles.N)
+        self._count = self._bodies.total if self._bodies else self._particles  # atoms
+        images = system.frame.particles.image
+        # LAMMPS starts with every particle in the cell.
+        self._image = np.zeros((self._particles, 3), int) if images is None else np.array(images, int)
+        self._fixes_changed = self._moving = False
         self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
         self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
         try:
@@ -94,7 +100,8 @@ class Lammps:
     def _setup(self, seed: int) -> None:
         system, schedule, particles = self._system, self._schedule, self._system.frame.particles
         do = self._lmp.command
-        types = len(system.types)
+        bodies = self._bodies
+        types = bodies.kinds if bodies else len(system.types)
         cell = box.edges(system.frame.configuration.box)
         tilted = (schedule.flexible == "triclinic" and schedule.pressure) or np.any(np.tril(cell, -1))
         low = -cell.sum(axis=0) / 2
@@ -103,7 +110,7 @@ class Lammps:
         tilts = " ".join(f"{x:.17g}" for x in (cell[1, 0], cell[2, 0], cell[2, 1]))
         for line in (
             "units lj",  # every quantity is passed as is: nm, kT, Brownian times
-            "atom_style atomic",
+            f"atom_style {bodies.atom_style if bodies else 'atomic'}",
             "atom_modify map array",
             # walls may not stand in a periodic direction
             "boundary p p f" if system.film else "boundary p p p",
@@ -119,32 +126,48 @@ class Lammps:
         ):
             do(line)
         self._set_pairs()
+        kinds, positions = np.asarray(particles.typeid), np.asarray(particles.position, float)
+        velocities = np.zeros((self._count, 3))
+        velocities[: self._particles] = particles.velocity
+        images = np.zeros((self._count, 3), int)
+        if bodies:
+            kinds = bodies.typeids()
+            positions, images = bodies.place(positions, list(system.frame.configuration.box))
+            do(f"comm_modify cutoff {bodies.ghosts(system.r_cut + SKIN * system.length):.17g}")
         self._lmp.create_atoms(
             self._count,
             list(range(1, self._count + 1)),
-            [int(t) + 1 for t in particles.typeid],
-            np.asarray(particles.position, float).ravel().tolist(),
-            v=np.asarray(particles.velocity, float).ravel().tolist(),
+            [int(t) + 1 for t in kinds],
+            positions.ravel().tolist(),
+            v=velocities.ravel().tolist(),
+            image=[self._lmp.encode_image_flags(*map(int, image)) for image in images],
         )
         if int(self._lmp.get_natoms()) != self._count:
             raise EngineError("some particles lie outside the cell")
         for i in range(types):
             do(f"group type{i + 1} type {i + 1}")
-        moving = [str(system.types.index(name) + 1) for name in system.mobile]
-        do(f"group mobile type {' '.join(moving)}")
+        if bodies:
+            bodies.set_up(self._lmp)
+        if system.free:
+            moving = [str(system.types.index(name) + 1) for name in system.free]
+            do(f"group free type {' '.join(moving)}")
+        do(f"reset_timestep {self._step}")
         self._set_variables()
-        self._set_motion()
         self._set_bath(seed)
         self._set_fields()
+        self._set_motion()
         do("compute virial all pressure NULL pair")
         do("thermo_style custom step pe c_virial")
         do("thermo 1000000000")
         do("thermo_modify norm no")
-        do(f"reset_timestep {self._step}")
         do("run 0 post no")  # energies and forces are defined from here on
 
     def _mass(self, kind: int) -> float:
-        masses = self._system.frame.particles.mass[self._system.frame.particles.typeid == kind]
+        if self._bodies:
+            mass, _ = rigid.properties(self._system.frame, self._system.bodies)
+        else:
+            mass = self._system.frame.particles.mass
+        masses = mass[self._system.frame.particles.typeid == kind]
         return (
             float(masses[0]) if len(masses) else 1.0
         )  # LAMMPS wants a mass also for a type without particles
@@ -157,6 +180,8 @@ class Lammps:
         style = f"table spline {points}"
         do(f"variable solvent equal {self._schedule.value('solvent', self._step):.17g}")
         do(f"pair_style hybrid/scaled 1.0 {style} v_solvent {style}" if layers[1] else f"pair_style {style}")
+        if self._bodies:
+            self._leave_out(layers)
         with tempfile.TemporaryDirectory() as folder:
             for layer, found in enumerate(layers):
                 substyle = f"table {layer + 1}" if layers[1] else ""
@@ -166,9 +191,36 @@ class Lammps:
                     i, j = sorted((system.types.index(a) + 1, system.types.index(b) + 1))
                     do(f"pair_coeff {i} {j} {substyle} {path} PAIR {table.r_cut:.17g}")
 
+    def _leave_out(self, layers: tuple[dict[tuple[str, str], Table], dict[tuple[str, str], Table]]) -> None:
+        """Exclude pairs of types without potential, centres of bodies before all; LAMMPS wants a table nevertheless."""
+        assert self._bodies is not None
+        names = self._system.types
+        used = {tuple(sorted((names.index(a) + 1, names.index(b) + 1))) for layer in layers for a, b in layer}
+        near = 1e-3 * self._system.length
+        r = np.linspace(near / 2, near, 4)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "nothing.table")
+            rows = "".join(f"{k} {x:.17g} 0 0\n" for k, x in enumerate(r, 1))
+            path.write_text(f"NOTHING\nN {len(r)} R {r[0]:.17g} {r[-1]:.17g}\n\n{rows}")
+            for i in range(1, self._bodies.kinds + 1):
+                for j in range(i, self._bodies.kinds + 1):
+                    if (i, j) not in used:
+                        number = "table 1" if layers[1] else ""
+                        self._lmp.command(f"pair_coeff {i} {j} {number} {path} NOTHING {near:.17g}")
+                        self._lmp.command(f"neigh_modify exclude type {i} {j}")
+
     def _set_bath(self, seed: int) -> None:
         system = self._system
-        names = system.mobile
+        bath = "v_temperature 1.0" if self._schedule.varies("temperature") else None
+        fixed = f"{self._schedule.value('temperature', self._step):.17g}"
+        # The seed differs after a resume, or the noise would repeat.
+        noise = 1 + (seed * 7919 + self._step * 104729) % 899_999_999
+        self._baths = self._bodies.baths(bath or f"{fixed} {fixed}", noise) if self._bodies else []
+        for line in self._baths:
+            self._lmp.command(line)
+        names = system.free
+        if not names:
+            return
         first = system.friction[names[0]]
         kind = system.types.index(names[0])
         scales = " ".join(
@@ -177,20 +229,16 @@ class Lammps:
             f"{first / system.friction[name] * self._mass(system.types.index(name)) / self._mass(kind):.17g}"
             for name in names
         )
-        bath = "v_temperature 1.0" if self._schedule.varies("temperature") else None
-        fixed = f"{self._schedule.value('temperature', self._step):.17g}"
-        # The seed differs after a resume, or the noise would repeat.
-        noise = 1 + (seed * 7919 + self._step * 104729) % 899_999_999
         self._lmp.command(
-            f"fix bath mobile langevin {bath or f'{fixed} {fixed}'} {self._mass(kind) / first:.17g} {noise} {scales}"
+            f"fix bath free langevin {bath or f'{fixed} {fixed}'} {self._mass(kind) / first:.17g} {noise} {scales}"
         )
 
     def _set_fields(self) -> None:
         system, do = self._system, self._lmp.command
         for name in system.mobile:
             i = system.types.index(name) + 1
-            if system.film:
-                wall = system.film.walls[name]
+            wall = system.film.walls.get(name) if system.film else None
+            if system.film and wall:
                 do(
                     f"fix wall{i} type{i} wall/lj126 "
                     f"zlo {system.film.substrate:.17g} {wall.epsilon:.17g} {wall.sigma:.17g} {wall.r_cut:.17g} "
@@ -220,19 +268,44 @@ class Lammps:
         """Let particles, and under pressure the cell, move on from the step now; tell if that was changed."""
         schedule = self._schedule
         knot = schedule.last_knot(self._step) if schedule.under_pressure(self._step) else -1
-        if self._lmp.has_id("fix", "move"):
+        if self._moving:
             if knot == self._barostat_knot:
                 return False
-            self._command("unfix move")
-        self._barostat_knot = knot
+            self._stop()
+        self._moving, self._barostat_knot = True, knot
         if knot < 0:
-            self._command("fix move mobile nve")
+            if self._system.free:
+                self._command("fix move free nve")
+            if self._bodies:
+                self._start_bodies("")
             return True
         pressures = [schedule.value("pressure", step) for step in (knot, schedule.next_knot(self._step))]
         ramp = " ".join(f"{pressure:.17g}" for pressure in pressures)
         style = {"isotropic": "iso", "orthorhombic": "aniso", "triclinic": "tri"}[schedule.flexible]
-        self._command(f"fix move mobile nph {style} {ramp} {BAROSTAT_STEPS * self._system.timestep:.17g}")
+        barostat = f"{style} {ramp} {BAROSTAT_STEPS * self._system.timestep:.17g}"
+        if self._bodies:
+            self._start_bodies(barostat)
+        else:
+            self._command(f"fix move free nph {barostat}")
         return True
+
+    def _stop(self) -> None:
+        if self._lmp.has_id("fix", "move"):
+            self._command("unfix move")
+        if self._bodies:
+            self._bodies.read(self._lmp)
+            self._bodies.stop(self._command)
+
+    def _start_bodies(self, barostat: str) -> None:
+        """Put beads where their bodies have them, and let the bodies move."""
+        assert self._bodies is not None
+        shape, positions, crossed = self._positions()
+        self._image += crossed
+        placed, images = self._bodies.place(positions, box.parameters(shape))
+        scatter(self._lmp, "x", placed + self._centre())
+        scatter(self._lmp, "image", images.astype(np.int32))
+        velocities = self._gather("v", 1, 3)[: self._particles]
+        self._bodies.start(self._lmp, self._command, barostat, positions + self._centre(), velocities)
 
     def _deform(self, end: int) -> bool:
         """Let the sides of the cell go linearly to where the schedule has them at step `end`; tell if they change."""
@@ -294,31 +367,59 @@ class Lammps:
         frame.configuration.dimensions = 3
         for attribute in ("N", "types", "typeid", "diameter", "mass"):
             setattr(frame.particles, attribute, getattr(source.particles, attribute))
+        cell, positions, crossed = self._positions()
+        frame.configuration.box = box.parameters(cell)
+        frame.particles.position = positions
+        frame.particles.image = self._image + crossed
+        frame.particles.velocity = self._gather("v", 1, 3)[: self._particles]
+        if self._bodies:
+            self._bodies.read(self._lmp)
+            self._bodies.describe(frame)
+        return frame
+
+    def _positions(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+        """Edges of the cell, positions of the particles about its centre, and how many edges they are away from there."""
         cell, low = self._cell()
+        box_now = self._system.frame.configuration.box
         if self._system.film:  # LAMMPS lets a direction that is not periodic breathe
-            cell[2, 2], low[2] = source.configuration.box[2], -source.configuration.box[2] / 2
-        share = np.linalg.solve(cell.T, (self._gather("x", 1, 3) - low).T).T
-        image = self._gather("image", 0, 3)
+            cell[2, 2], low[2] = box_now[2], -box_now[2] / 2
+        x = self._gather("x", 1, 3)[: self._particles]
+        share = np.linalg.solve(cell.T, (x - low).T).T
         crossed = np.floor(share).astype(int)
         if self._system.film:
             crossed[:, 2] = 0
-        frame.configuration.box = box.parameters(cell)
-        frame.particles.position = (share - crossed - 0.5) @ cell
-        frame.particles.image = image + crossed
-        frame.particles.velocity = self._gather("v", 1, 3)
-        return frame
+        image = self._gather("image", 0, 3)[: self._particles]
+        return cell, (share - crossed - 0.5) @ cell, image + crossed
 
-    def _evaluate(self) -> None:
-        """Compute forces and energies of the configuration now, without thermostat."""
-        if self._lmp.has_id("fix", "bath"):
-            self._command("unfix bath")
+    def _centre(self) -> NDArray[np.float64]:
+        """Middle of the cell; pressure and deformation keep it where it was."""
+        cell, low = self._cell()
+        centre = np.asarray(low + cell.sum(axis=0) / 2)
+        return centre * (1, 1, 0) if self._system.film else centre
+
+    def _evaluate(self) -> NDArray[np.float64]:
+        """Compute forces (atoms, 3) and energies of the configuration now, without thermostat."""
+        for bath in ("bath", *(f"bath{i + 1}" for i in range(len(self._baths)))):
+            if self._lmp.has_id("fix", bath):
+                self._command(f"unfix {bath}")
         self._set_variables()
         self._command("run 0 post no")
+        return self._gather("f", 1, 3)
 
     def forces(self) -> NDArray[np.float64]:
         """Conservative force on each particle [kT/nm]. The engine cannot run on afterwards."""
-        self._evaluate()
-        return self._gather("f", 1, 3)
+        return self._on_bodies()[0]
+
+    def torques(self) -> NDArray[np.float64]:
+        """Conservative torque on each body about its centre [kT]. The engine cannot run on afterwards."""
+        return self._on_bodies()[1]
+
+    def _on_bodies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        forces = self._evaluate()
+        if self._bodies is None:
+            return forces, np.zeros_like(forces)
+        self._bodies.read(self._lmp)
+        return rigid.collect(forces, self._bodies.beads, self._particles)
 
     def potential_energy(self) -> float:
         """Pair and wall energy now [kT]."""
@@ -326,7 +427,12 @@ class Lammps:
 
     def virial_pressure(self) -> float:
         """Pair virial over three box volumes, the configurational pressure [kT/nm³]."""
-        return float(self._lmp.extract_compute("virial", 0, 0))
+        pressure = float(self._lmp.extract_compute("virial", 0, 0))
+        if self._bodies:
+            self._bodies.read(self._lmp)
+            inner = rigid.inner_virial(self._gather("f", 1, 3), self._bodies.beads, self._particles)
+            pressure -= inner / (3 * float(np.linalg.det(self._cell()[0])))
+        return pressure
 
 
 def start(system: System, schedule: Schedule, seed: int, step: int, device: str) -> Lammps:
