@@ -404,7 +404,12 @@ class Lammps:
                 self._command(f"unfix {bath}")
         self._set_variables()
         self._command("run 0 post no")
-        return self._gather("f", 1, 3)
+        return self._forces_now()
+
+    def _forces_now(self) -> NDArray[np.float64]:
+        """Forces on particles and, behind them, beads."""
+        behind = len(self._bodies.beads.owner) if self._bodies else 0
+        return self._gather("f", 1, 3)[: self._particles + behind]
 
     def forces(self) -> NDArray[np.float64]:
         """Conservative force on each particle [kT/nm]. The engine cannot run on afterwards."""
@@ -430,7 +435,7 @@ class Lammps:
         pressure = float(self._lmp.extract_compute("virial", 0, 0))
         if self._bodies:
             self._bodies.read(self._lmp)
-            inner = rigid.inner_virial(self._gather("f", 1, 3), self._bodies.beads, self._particles)
+            inner = rigid.inner_virial(self._forces_now(), self._bodies.beads, self._particles)
             pressure -= inner / (3 * float(np.linalg.det(self._cell()[0])))
         return pressure
 
