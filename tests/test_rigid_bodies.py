@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import gsd.hoomd
 import numpy as np
@@ -15,11 +16,15 @@ from scipy.spatial import cKDTree
 from supercrystal import box, rigid
 from supercrystal.engines import base
 from supercrystal.errors import EngineError, PhysicsError
+from supercrystal.interactions.cutoff import Cut
+from supercrystal.interactions.mie import Mie
 from supercrystal.interactions.shell import Shell
 from supercrystal.interactions.wall import Wall
 from supercrystal.models.beads import Body
-from supercrystal.simulate import _merged
+from supercrystal.rundir import RunDirectory
+from supercrystal.simulate import _merged, marks, simulate, wall_load
 from supercrystal.soundness import check
+from supercrystal.structure import trajectory
 from supercrystal.system import Film, Schedule, System
 
 ENGINES = ["lammps", pytest.param("hoomd", marks=pytest.mark.hoomd)]
@@ -115,7 +120,7 @@ def _sums(system: System) -> tuple[NDArray[np.float64], NDArray[np.float64], flo
     i, j, r = i[keep], j[keep], r[keep]
     distance = np.linalg.norm(r, axis=1)
     strength, energy = np.zeros(len(r)), 0.0
-    for pair, potentials in system.pairs.items():
+    for pair, potentials in (*system.pairs.items(), *system.solvent.items()):
         kinds = [system.types.index(name) for name in pair]
         mine = np.all(np.sort(whole.typeid[np.column_stack([i, j])], axis=1) == np.sort(kinds), axis=1)
         for potential in potentials:
@@ -144,23 +149,67 @@ STILL = Schedule((0, 1_000_000))
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize(
-    ("n", "spheres", "tilt"), [(3, 0, 0.0), (4, 0, 0.0), (3, 37, 0.0), (3, 37, 0.1)]
-)
-def test_forces_torques_and_energy_are_the_sums_over_beads(name: str, n: int, spheres: int, tilt: float) -> None:
+@pytest.mark.parametrize(("n", "spheres", "tilt"), [(3, 0, 0.0), (4, 0, 0.0), (3, 37, 0.0), (3, 37, 0.1)])
+def test_forces_torques_and_energy_are_the_sums_over_beads(
+    name: str, n: int, spheres: int, tilt: float
+) -> None:
     system = _system(n=n, spheres=spheres, spacing=4.2 if n == 3 else 5.5)
-    system = _dense(system, 3.4 if n == 3 else 4.3)
+    system = _dense(system, 4.1 if n == 4 else 3.0 if spheres else 3.2)
     if tilt:
         given = system.frame.configuration.box
         share = np.asarray(system.frame.particles.position, float) @ np.linalg.inv(box.edges(given))
         system.frame.configuration.box = [*given[:3], tilt, -tilt, 0.5 * tilt]
         system.frame.particles.position = share @ box.edges(system.frame.configuration.box)
     forces, torques, energy, virial = _sums(system)
-    assert energy > 5, "bodies touch"
+    centres = rigid.centres(system.frame, system.bodies)
+    assert np.sum(np.any(torques[centres] != 0, axis=1)) >= 6, "bodies touch"
     engine = _start(name, system, STILL)
     volume = np.prod(system.frame.configuration.box[:3])
     assert engine.virial_pressure() == pytest.approx(virial / (3 * volume), rel=1e-6)
     assert engine.potential_energy() == pytest.approx(energy, rel=1e-6)
+    assert _close(engine.forces(), forces) < 1e-6
+    assert _close(engine.torques()[centres], torques[centres]) < 1e-6
+
+
+def _mixture(seed: int = 1) -> System:
+    """Cubes and plates of two kinds of beads that attract, cores that do too, and spheres; solvent on top."""
+    system = _system(count=40, spheres=24)
+    frame = system.frame
+    edges = _surface(4)
+    plate = edges[np.abs(edges[:, 2]) < 0.5] * (1.2, 0.8, 1.0)
+    kinds = tuple("rim" if abs(x) > 0.5 else "bead" for x in plate[:, 0])
+    bodies = {
+        "cube": system.bodies["cube"],
+        "plate": Body("plate", plate, kinds, 1.5, (1.0, 2.0, 2.7), 1.0, (1.0, 2.0, 3.0)),
+    }
+    frame.particles.types = ["cube", "sphere", "bead", "plate", "rim"]
+    cubes = np.flatnonzero(frame.particles.typeid == 0)
+    frame.particles.typeid = frame.particles.typeid.copy()
+    frame.particles.typeid[cubes[::2]] = 3
+    rigid.thermal(frame, bodies, np.random.default_rng(seed))
+    sticky = Cut(Mie(0.6, 1.0, 12.0, 6.0), 2.5, "smooth", 2.0)
+    cores = Cut(Mie(2.0, 2.6, 12.0, 6.0), 4.0, "smooth", 3.5)
+    pairs = dict(system.pairs) | {
+        ("bead", "bead"): (sticky,),
+        ("sphere", "rim"): (sticky,),
+        ("bead", "rim"): (WCA,),
+        ("rim", "rim"): (WCA,),
+        ("cube", "plate"): (cores,),
+    }
+    solvent = {("sphere", "bead"): (Cut(Mie(0.3, 1.0, 12.0, 6.0), 2.5, "smooth", 2.0),)}
+    return dataclasses.replace(system, pairs=pairs, solvent=solvent, bodies=bodies)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_two_kinds_of_bodies_with_attractions_of_beads_and_of_centres(name: str) -> None:
+    system = _mixture()
+    system = _dense(system, 3.6)
+    check(system, STILL)
+    forces, torques, energy, virial = _sums(system)
+    engine = _start(name, system, STILL)
+    volume = np.prod(system.frame.configuration.box[:3])
+    assert engine.potential_energy() == pytest.approx(energy, rel=1e-6)
+    assert engine.virial_pressure() == pytest.approx(virial / (3 * volume), rel=1e-6)
     assert _close(engine.forces(), forces) < 1e-6
     centres = rigid.centres(system.frame, system.bodies)
     assert _close(engine.torques()[centres], torques[centres]) < 1e-6
@@ -177,7 +226,9 @@ def test_energy_is_conserved_without_bath_and_bodies_keep_their_shape(name: str)
     def total() -> float:
         frame = engine.frame()
         moving = float(np.sum(frame.particles.mass * np.sum(frame.particles.velocity**2, axis=1))) / 2
-        return engine.potential_energy() + moving + float(np.sum(rigid.rotational_energy(frame, system.bodies)))
+        return (
+            engine.potential_energy() + moving + float(np.sum(rigid.rotational_energy(frame, system.bodies)))
+        )
 
     start = engine.frame()
     energies = [total()]
@@ -204,7 +255,11 @@ def _atoms(engine: base.Engine, system: System) -> NDArray[np.float64]:
 def test_the_beads_of_an_engine_are_where_its_frame_says(name: str, pressure: bool) -> None:
     system = _system(body=_cube(3, (1.0, 0.8, 1.2)), spheres=5, count=22)
     schedule = (
-        Schedule((0, 500, 1000, 1500), pressure=(NAN, NAN, 0.3, 0.5), sides=((12.6,) * 3, (12.2,) * 3, (NAN,) * 3, (NAN,) * 3))
+        Schedule(
+            (0, 500, 1000, 1500),
+            pressure=(NAN, NAN, 0.3, 0.5),
+            sides=((12.6,) * 3, (12.2,) * 3, (NAN,) * 3, (NAN,) * 3),
+        )
         if pressure
         else STILL
     )
@@ -300,3 +355,174 @@ def test_both_engines_find_the_same_density_under_pressure(spheres: int) -> None
     assert one == pytest.approx(two, abs=4 * math.hypot(e1, e2))
     assert math.hypot(e1, e2) < 0.03 * one
     print(found)
+
+
+def _through_file(frame: gsd.hoomd.Frame, path: Path) -> gsd.hoomd.Frame:
+    with gsd.hoomd.open(path, "w") as file:
+        file.append(frame)
+    with gsd.hoomd.open(path, "r") as file:
+        return file[0]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_run_goes_on_from_a_checkpoint_with_the_same_orientations(name: str, tmp_path: Path) -> None:
+    body = _cube(3, (1.0, 0.8, 1.2), gamma=1e-12)
+    system = dataclasses.replace(_dense(_system(body=body, spheres=37), 3.2), friction={"sphere": 1e-12})
+    engine = _start(name, system, STILL)
+    engine.run(1000)
+    saved = _through_file(engine.frame(), tmp_path / "checkpoint.gsd")
+    again = _start(name, dataclasses.replace(system, frame=_merged(system.frame, saved)), STILL, step=1000)
+    for steps in (
+        0,
+        100,
+    ):  # without noise the two go on alike, until they have forgotten the rounding of the file
+        engine.run(steps)
+        again.run(steps)
+        one, two = engine.frame(), again.frame()
+        assert two.configuration.step == 1000 + steps
+        side = float(one.configuration.box[0])
+        unwrapped = [frame.particles.position + side * frame.particles.image for frame in (one, two)]
+        assert np.abs(unwrapped[1] - unwrapped[0]).max() < 1e-4
+        assert np.abs(two.particles.orientation - one.particles.orientation).max() < 1e-4
+        assert np.abs(two.particles.angmom - one.particles.angmom).max() < 1e-3
+        assert np.abs(two.particles.velocity - one.particles.velocity).max() < 1e-3
+        assert again.potential_energy() == pytest.approx(engine.potential_energy(), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_whole_run_writes_centres_that_are_read_again(name: str, tmp_path: Path) -> None:
+    system = _dense(_system(spheres=37), 3.0)
+    schedule = Schedule((0, 500, 2000), pressure=(NAN, 0.2, 0.2))
+    check(system, schedule)
+    run = RunDirectory(tmp_path / "run")
+    run.create("")
+    simulate(run, system, schedule, base.choose(name), 1, marks(1000, 2), quiet=True)
+    simulate(run, system, schedule, base.choose(name), 1, marks(2000, 4), quiet=True)
+    with trajectory.open_trajectory(run.trajectory) as file:
+        found = [file.read(k) for k in range(len(file))]
+    assert [one.step for one in found] == [0, 500, 1000, 1500, 2000]
+    assert all(one.n == 64 and one.species == ("cube", "sphere") for one in found)
+    assert np.linalg.norm(found[-1].orientations, axis=1) == pytest.approx(1, abs=1e-6)
+    with gsd.hoomd.open(run.log, "r") as file:
+        log = [{key: float(value[0]) for key, value in row.log.items()} for row in file]
+    assert len(log) == 9
+    hot = [row["supercrystal/rotational_temperature"] for row in log]
+    assert np.mean(hot) == pytest.approx(1, abs=4 * math.sqrt(2 / 81 / 4))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_walls_hold_beads_and_weight_pulls_centres(name: str) -> None:
+    wall = Wall(epsilon=1.0, sigma=1.0)
+    system = _system(count=16, spheres=2, spacing=4.2)
+    frame = system.frame
+    frame.particles.N = 18
+    for attribute in (
+        "typeid",
+        "position",
+        "image",
+        "diameter",
+        "mass",
+        "velocity",
+        "orientation",
+        "angmom",
+        "moment_inertia",
+    ):
+        setattr(frame.particles, attribute, getattr(frame.particles, attribute)[:18])
+    x = np.asarray(frame.particles.position, float)
+    x[:, [0, 2]] = x[:, [2, 0]]  # two full layers
+    frame.particles.position = x
+    frame.configuration.box = [12.6, 12.6, 20.0, 0, 0, 0]
+    film = Film(-6.2, {"bead": wall, "sphere": wall})
+    system = dataclasses.replace(system, film=film, weight={"cube": 2.0, "sphere": 0.5})
+    schedule = Schedule((0, 1500, 100_000), heights=(9.0, 8.0, 8.0), gravity=(1.0, 1.0, 1.0))
+    check(system, schedule)
+    engine = _start(name, system, schedule)
+    engine.run(3000)
+    frame = engine.frame()
+    whole = rigid.with_beads(frame, system.bodies)
+    seen = np.isin(whole.particles.typeid, [1, 2])
+    z = whole.particles.position[seen, 2] - film.substrate
+    assert 0.5 < z.min() < 1.5
+    assert z.max() < 7.5
+    loads = []
+    for _ in range(60):
+        engine.run(50)
+        top, bottom = wall_load(rigid.with_beads(engine.frame(), system.bodies), film, 8.0)
+        loads.append((bottom - top) * 12.6**2)
+    cubes = len(rigid.centres(frame, system.bodies))
+    mean, error = _blocks(loads)
+    assert mean == pytest.approx(2.0 * cubes + 0.5 * (18 - cubes), abs=4 * error)
+    engine = _start(
+        name, dataclasses.replace(system, frame=_merged(system.frame, frame)), schedule, step=3000
+    )
+    forces = engine.forces()
+    free = dataclasses.replace(system, film=None, frame=_merged(system.frame, frame))
+    expected, torques, energy, _ = _sums(free)
+    particles = whole.particles
+    arms = rigid.beads(frame, system.bodies)
+    push = np.zeros((particles.N, 3))
+    height = particles.position[:, 2] - film.substrate
+    push[seen, 2] = wall.force(height[seen]) - wall.force(8.0 - height[seen])
+    energy += float(np.sum(wall.energy(height[seen]) + wall.energy(8.0 - height[seen])))
+    more, twist = rigid.collect(push, arms, 18)
+    expected = expected + more
+    expected[:, 2] -= np.where(frame.particles.typeid == 0, 2.0, 0.5)
+    assert _close(forces, expected) < 1e-6
+    assert engine.potential_energy() == pytest.approx(energy, rel=1e-6)
+    centres = rigid.centres(frame, system.bodies)
+    assert _close(engine.torques()[centres], (torques + twist)[centres]) < 1e-6
+
+
+def test_lammps_refuses_bodies_under_pressure_in_a_triclinic_cell() -> None:
+    schedule = Schedule((0, 100), pressure=(1.0, 1.0), flexible="triclinic")
+    with pytest.raises(EngineError, match="triclinic"):
+        _start("lammps", _system(), schedule)
+
+
+@pytest.mark.hoomd
+def test_hoomd_lets_a_triclinic_cell_of_bodies_move() -> None:
+    system = _system()
+    engine = _start("hoomd", system, Schedule((0, 5000), pressure=(0.5, 0.5), flexible="triclinic"))
+    engine.run(1000)
+    assert np.abs(engine.frame().configuration.box[3:]).max() > 1e-4
+
+
+def test_what_no_engine_could_do_with_bodies_is_found_before_the_first_step() -> None:
+    system = _system()
+    check(system, STILL)
+    close = dataclasses.replace(system, frame=_merged(system.frame, system.frame))
+    close.frame.particles.position = 0.4 * np.asarray(system.frame.particles.position)
+    with pytest.raises(PhysicsError, match="bead and bead start"):
+        check(close, STILL)
+    with pytest.raises(PhysicsError, match="own image"):
+        check(system, Schedule((0, 100), sides=((12.6,) * 3, (3.8,) * 3)))
+    with pytest.raises(PhysicsError, match="fixed"):
+        check(dataclasses.replace(system, fixed=frozenset({"cube"})), STILL)
+    alone = dataclasses.replace(system, frame=_merged(system.frame, system.frame))
+    alone.frame.particles.typeid = np.append(alone.frame.particles.typeid[:-1], 2)
+    with pytest.raises(PhysicsError, match="name them apart"):
+        check(alone, STILL)
+    with pytest.raises(PhysicsError, match="call the body"):
+        check(dataclasses.replace(system, bodies={"sphere": system.bodies["cube"]}), STILL)
+    nameless = dataclasses.replace(_cube(), bead_types=("other",) * 26)
+    with pytest.raises(PhysicsError, match="does not name the bead type 'other'"):
+        check(dataclasses.replace(system, bodies={"cube": nameless}), STILL)
+
+
+def test_momenta_and_beads_turn_with_their_body() -> None:
+    system = _system(count=8)
+    frame, body = system.frame, system.bodies["cube"]
+    own = rigid.own_momenta(frame)
+    turned = rigid.orientations(frame)
+    assert rigid.to_quaternion(turned, own) == pytest.approx(np.asarray(frame.particles.angmom), abs=1e-12)
+    assert np.linalg.norm(rigid.to_laboratory(turned, frame.particles.angmom), axis=1) == pytest.approx(
+        np.linalg.norm(own, axis=1)
+    )
+    whole = rigid.with_beads(frame, system.bodies)
+    assert whole.particles.N == 8 * 27
+    assert frame.particles.N == 8
+    side = float(frame.configuration.box[0])
+    x = whole.particles.position + side * whole.particles.image
+    for k in range(8):
+        mine = x[8:][whole.particles.body[8:] == k] - x[k]
+        assert rowan.rotate(rowan.conjugate(turned[k]), mine) == pytest.approx(body.positions, abs=1e-9)

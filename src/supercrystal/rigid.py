@@ -89,7 +89,8 @@ def beads(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> Beads:
 def with_beads(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> gsd.hoomd.Frame:
     """Return a frame of centres, free particles and, behind them, all beads, wrapped into the box.
 
-    Beads have the number of their centre as `body`, and no mass, velocity or momentum. Without bodies it is the frame itself.
+    Beads have the number of their centre as `body`, mass 1, and no velocity or momentum. Without bodies it is the frame
+    itself.
     """
     if not bodies:
         return frame

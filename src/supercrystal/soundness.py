@@ -46,11 +46,11 @@ def check(system: System, schedule: Schedule) -> None:
             f"{2 * system.r_cut:.1f} nm: give more nanocrystals, or a shorter range"
         )
     for body in system.bodies.values():
-        if narrowest <= 2 * body.radius + system.r_cut:
+        needed = 2 * body.radius + system.r_cut
+        if narrowest <= needed:
             raise PhysicsError(
-                f"the cell gets as narrow as {narrowest:.1f} nm, but it must be wider than {2 * body.radius + system.r_cut:.1f} "
-                f"nm, body '{body.name}' and the range of the forces, or a body would meet its own image: give more "
-                "nanocrystals"
+                f"the cell gets as narrow as {narrowest:.1f} nm, but it must be wider than {needed:.1f} nm, body "
+                f"'{body.name}' and the range of the forces, or a body would meet its own image: give more nanocrystals"
             )
     _check_apart(system, closest_approaches(system, schedule))
 
@@ -66,7 +66,9 @@ def _check_bodies(system: System) -> None:
             )
         rigid.beads(system.frame, {name: body})
         if {name, *body.bead_types} & system.fixed:
-            raise PhysicsError(f"body '{name}' is fixed, but no engine here holds a body: leave it out of the fixed types")
+            raise PhysicsError(
+                f"body '{name}' is fixed, but no engine here holds a body: leave it out of the fixed types"
+            )
         alone = sorted(present & set(body.bead_types))
         if alone:
             raise PhysicsError(

@@ -391,7 +391,11 @@ class Hoomd:
             setattr(frame.particles, attribute, getattr(source.particles, attribute))
         for attribute in ("position", "velocity", "image"):
             # behind the centres and free particles stand the beads
-            setattr(frame.particles, attribute, np.array(getattr(snapshot.particles, attribute)[: source.particles.N]))
+            setattr(
+                frame.particles,
+                attribute,
+                np.array(getattr(snapshot.particles, attribute)[: source.particles.N]),
+            )
         if self._system.bodies:
             frame.particles.mass = rigid.properties(source, self._system.bodies)[0]
             hoomd_bodies.read(frame, snapshot.particles)
@@ -408,7 +412,9 @@ class Hoomd:
     def _on_bodies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         self._simulation.run(0)
         every = np.sum([force.forces for force in self._forces], axis=0)
-        return rigid.collect(every, rigid.beads(self.frame(), self._system.bodies), self._system.frame.particles.N)
+        return rigid.collect(
+            every, rigid.beads(self.frame(), self._system.bodies), self._system.frame.particles.N
+        )
 
     def potential_energy(self) -> float:
         """Pair and wall energy now [kT]."""

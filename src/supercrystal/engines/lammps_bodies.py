@@ -111,19 +111,27 @@ class Bodies:
         molecule = np.arange(1, self._count + 1)
         beads = np.bincount(self.beads.owner, minlength=self._count)
         light = BEAD_SHARE * mass / np.maximum(beads, 1)
-        every = np.concatenate([mass - light * beads, light[self.beads.owner], BEAD_SHARE * mass[self._companions]])
+        every = np.concatenate(
+            [mass - light * beads, light[self.beads.owner], BEAD_SHARE * mass[self._companions]]
+        )
         radius = np.zeros(self.total)
         for name, body in system.bodies.items():
             mine = np.flatnonzero(system.frame.particles.typeid == system.types.index(name))
             turning = len(body.rotational_friction) / sum(1 / value for value in body.rotational_friction)
             radius[mine] = math.sqrt(3 * turning / (4 * body.friction))
-        scatter(lmp, "molecule", np.concatenate([molecule, molecule[self.beads.owner], molecule[self._companions]]))
+        scatter(
+            lmp,
+            "molecule",
+            np.concatenate([molecule, molecule[self.beads.owner], molecule[self._companions]]),
+        )
         scatter(lmp, "rmass", every)
         scatter(lmp, "radius", radius)
         lmp.command("neigh_modify exclude molecule/intra all")
         held = [system.types[k] for k in np.unique(system.frame.particles.typeid[self._held])]
         kinds = sorted({system.types.index(name) + 1 for name in held})
-        kinds += sorted({system.types.index(b) + 1 for body in system.bodies.values() for b in body.bead_types})
+        kinds += sorted(
+            {system.types.index(b) + 1 for body in system.bodies.values() for b in body.bead_types}
+        )
         lmp.command(f"group held type {' '.join(map(str, kinds))} {self.kinds}")
 
     def ghosts(self, reach: float) -> float:
@@ -146,7 +154,9 @@ class Bodies:
             found.append(f"fix bath{number} type{kind} langevin {bath} {damping:.17g} {seed} omega yes")
         return found
 
-    def start(self, lmp: Any, command: Callable[[str], Any], barostat: str, positions: Array, velocities: Array) -> None:
+    def start(
+        self, lmp: Any, command: Callable[[str], Any], barostat: str, positions: Array, velocities: Array
+    ) -> None:
         """Let the bodies move from here on.
 
         Args:
