@@ -473,6 +473,21 @@ def test_walls_hold_beads_and_weight_pulls_centres(name: str) -> None:
     assert _close(engine.torques()[centres], (torques + twist)[centres]) < 1e-6
 
 
+@pytest.mark.parametrize("name", ENGINES)
+def test_fixed_particles_stay_among_bodies(name: str) -> None:
+    system = dataclasses.replace(_system(spheres=5, count=22), fixed=frozenset({"sphere"}))
+    engine = _start(name, system, STILL)
+    engine.run(500)
+    frame = engine.frame()
+    side = float(frame.configuration.box[0])
+    share = np.asarray(frame.particles.position) / side
+    moved = share - np.asarray(system.frame.particles.position, float) / system.frame.configuration.box[0]
+    moved = np.abs(moved - np.round(moved)).max(axis=1)
+    spheres = frame.particles.typeid == 1
+    assert moved[spheres].max() < 1e-6
+    assert moved[~spheres].min() > 1e-4
+
+
 def test_lammps_refuses_bodies_under_pressure_in_a_triclinic_cell() -> None:
     schedule = Schedule((0, 100), pressure=(1.0, 1.0), flexible="triclinic")
     with pytest.raises(EngineError, match="triclinic"):

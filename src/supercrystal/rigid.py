@@ -74,16 +74,16 @@ def beads(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> Beads:
     for body in bodies.values():
         for name in sorted(set(body.bead_types) - set(types)):
             raise PhysicsError(f"the frame does not name the bead type '{name}' of body '{body.name}'")
-    turned = orientations(frame)
-    offsets, owner, typeid = [], [], []
-    for centre in centres(frame, bodies):
-        body = bodies[types[frame.particles.typeid[centre]]]
-        offsets.append(rowan.rotate(turned[centre], body.positions))
-        owner.append(np.full(len(body.positions), centre))
-        typeid.append([types.index(name) for name in body.bead_types])
-    if not owner:
-        return Beads(np.zeros((0, 3)), np.zeros(0, np.intp), np.zeros(0, np.intp))
-    return Beads(np.vstack(offsets), np.concatenate(owner), np.concatenate(typeid).astype(np.intp))
+    turned, kinds = orientations(frame), np.asarray(frame.particles.typeid)
+    offsets, owner, typeid = [np.zeros((0, 3))], [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
+    for name, body in bodies.items():
+        mine = np.flatnonzero(kinds == types.index(name)) if name in types else np.zeros(0, np.intp)
+        offsets.append(rowan.rotate(turned[mine, None], body.positions[None]).reshape(-1, 3))
+        owner.append(np.repeat(mine, len(body.positions)))
+        typeid.append(np.tile([types.index(bead) for bead in body.bead_types], len(mine)).astype(np.intp))
+    whose = np.concatenate(owner)
+    order = np.argsort(whose, kind="stable")
+    return Beads(np.vstack(offsets)[order], whose[order], np.concatenate(typeid)[order])
 
 
 def with_beads(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> gsd.hoomd.Frame:

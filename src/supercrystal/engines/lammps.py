@@ -140,7 +140,7 @@ class Lammps:
             [int(t) + 1 for t in kinds],
             positions.ravel().tolist(),
             v=velocities.ravel().tolist(),
-            image=[self._lmp.encode_image_flags(*map(int, image)) for image in images],
+            image=[self._lmp.encode_image_flags(*map(int, i)) for i in images] if bodies else None,
         )
         if int(self._lmp.get_natoms()) != self._count:
             raise EngineError("some particles lie outside the cell")
@@ -344,9 +344,8 @@ class Lammps:
             left -= stretch
         count = int(self._lmp.get_natoms())
         if count != self._count:
-            raise SimulationError(
-                f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}. {STOPPED}"
-            )
+            what = "atoms" if self._bodies else "nanocrystals"
+            raise SimulationError(f"LAMMPS lost {self._count - count} {what} by step {self._step}. {STOPPED}")
 
     def _gather(self, name: str, kind: int, width: int) -> NDArray[Any]:
         return np.ctypeslib.as_array(self._lmp.gather_atoms(name, kind, width)).reshape(-1, width).copy()

@@ -15,6 +15,7 @@ leave velocities as they are. LAMMPS has no bodies of one atom, so free particle
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import math
 import tempfile
@@ -70,10 +71,20 @@ class Bodies:
         self._held = np.flatnonzero(np.isin(typeid, mobile)) if schedule.pressure else self._centres
         self._companions = np.flatnonzero(np.isin(typeid, free)) if schedule.pressure else np.zeros(0, int)
         self._offset = np.zeros((0, 4))
-        self.beads = rigid.beads(system.frame, system.bodies)
+        self._beads: rigid.Beads | None = None
         self.orientation = rigid.orientations(system.frame)
         self.momentum = rigid.to_laboratory(self.orientation, _momentum(system))
         self._folder = tempfile.TemporaryDirectory()
+
+    @property
+    def beads(self) -> rigid.Beads:
+        """Beads as of the last reading."""
+        if self._beads is None:
+            frame = copy.copy(self._system.frame)
+            frame.particles = copy.copy(frame.particles)
+            frame.particles.orientation = self.orientation
+            self._beads = rigid.beads(frame, self._system.bodies)
+        return self._beads
 
     @property
     def total(self) -> int:
@@ -200,18 +211,7 @@ class Bodies:
         rows = self._rows(lmp)
         self.orientation[self._held] = rowan.normalize(rowan.multiply(rows[:, 1:5], self._offset))
         self.momentum[self._held] = rows[:, 5:8]
-        for i in self._companions:
-            self.orientation[i] = 1.0, 0.0, 0.0, 0.0
-        frame = self._oriented()
-        self.beads = rigid.beads(frame, self._system.bodies)
-
-    def _oriented(self) -> Any:
-        import copy
-
-        frame = copy.copy(self._system.frame)
-        frame.particles = copy.copy(frame.particles)
-        frame.particles.orientation = self.orientation
-        return frame
+        self._beads = None
 
     def describe(self, frame: Any) -> None:
         """Give a frame what was read."""
