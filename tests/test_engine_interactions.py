@@ -15,7 +15,7 @@ from supercrystal.engines import base
 from supercrystal.interactions.cutoff import Cut
 from supercrystal.interactions.mie import Mie
 from supercrystal.models import effective, shells
-from supercrystal.models.effective import (
+from supercrystal.models.pair_interactions import (
     BrushInteraction,
     Interaction,
     MieInteraction,
