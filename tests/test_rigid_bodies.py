@@ -20,8 +20,9 @@ from supercrystal.interactions.cutoff import Cut
 from supercrystal.interactions.mie import Mie
 from supercrystal.interactions.shell import Shell
 from supercrystal.interactions.wall import Wall
-from supercrystal.models.beads import Body
+from supercrystal.models.beads import Body, tile
 from supercrystal.rundir import RunDirectory
+from supercrystal.shapes import cube
 from supercrystal.simulate import _merged, marks, simulate, wall_load
 from supercrystal.soundness import check
 from supercrystal.structure import trajectory
@@ -239,6 +240,22 @@ def test_energy_is_conserved_without_bath_and_bodies_keep_their_shape(name: str)
     turned = rowan.multiply(rowan.conjugate(start.particles.orientation), frame.particles.orientation)
     assert np.abs(turned[rigid.centres(frame, system.bodies), 0]).min() < 0.9, "bodies turn"
     assert np.ptp(energies) < 5e-5 * energies[0]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_no_contact_of_light_fast_bodies_is_missed(name: str) -> None:
+    """Corners of these turn so fast that they cross the neighbour list's margin within a few steps."""
+    body = tile(cube(8.6), 1.5, 4.2, per_edge=4).body("cube", "bead")
+    shell = Shell(1.0, 4.2 * 2 ** (1 / 6), 12.0)
+    system = dataclasses.replace(
+        _system(spacing=19.0, body=body), pairs={("bead", "bead"): (shell,)}, length=4.2, timestep=0.003
+    )
+    engine = _start(name, system, Schedule((0, 3000, 100_000), sides=((57.0,) * 3, (39.0,) * 3, (39.0,) * 3)))
+    engine.run(3000)
+    for _ in range(40):
+        engine.run(37)
+        now = dataclasses.replace(system, frame=_merged(system.frame, engine.frame()))
+        assert engine.potential_energy() == pytest.approx(_sums(now)[2], rel=1e-6)
 
 
 def _atoms(engine: base.Engine, system: System) -> NDArray[np.float64]:
