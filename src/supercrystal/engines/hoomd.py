@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,9 @@ LARGEST_JUMP = 0.005
 EXTRAPOLATION = 0.3
 #: Steps between two settings of gravity and, at least, of the solvent's strength, whose tables take long to hand over.
 RAMP_PERIOD = 100
-SOLVENT_SETTINGS = 400
+SOLVENT_SETTINGS = 200
+#: Points of these tables at most: every one is checked in Python when it is handed over.
+SOLVENT_POINTS = 2**14
 #: Relaxation time of the barostat in steps, and of the thermostat that goes with it [τ_B].
 BAROSTAT_STEPS = 1000
 THERMOSTAT_TIME = 1.0
@@ -73,28 +74,6 @@ def _updater(act: Callable[[int], None], period: int) -> Any:
     return hoomd.update.CustomUpdater(action=Setting(), trigger=hoomd.trigger.Periodic(period))
 
 
-def _scalar(law: Callable[[int], float], low: float, high: float) -> Any:
-    """Variant that follows a law between two bounds."""
-    import hoomd
-
-    class Scheduled(hoomd.variant.Variant):
-        """What the schedule has at the step."""
-
-        def __init__(self) -> None:
-            hoomd.variant.Variant.__init__(self)
-
-        def __call__(self, timestep: int) -> float:
-            return law(timestep)
-
-        def _min(self) -> float:
-            return low
-
-        def _max(self) -> float:
-            return high
-
-    return Scheduled()
-
-
 def _cell(law: Callable[[int], list[float]]) -> Any:
     """Variant of a box that follows a law."""
     import hoomd
@@ -121,7 +100,7 @@ class Hoomd:
 
         self.device = device
         self._system, self._schedule = system, schedule
-        self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
+        self._pressed = False
         make = hoomd.device.GPU if device == "gpu" else hoomd.device.CPU
         self._simulation = hoomd.Simulation(device=make(notice_level=0), seed=seed % 65536)
         self._simulation.timestep = step
@@ -171,7 +150,12 @@ class Hoomd:
                 mie.params[types] = {"epsilon": 0, "sigma": 1, "n": 12, "m": 6}
                 mie.r_cut[types] = 0
         own, self._unscaled = tables(
-            self._system, self._schedule, "linear", "r", lambda potential: isinstance(potential, Shell)
+            self._system,
+            self._schedule,
+            "linear",
+            "r",
+            lambda potential: isinstance(potential, Shell),
+            most_scaled=SOLVENT_POINTS,
         )
         if own:
             forces.append(self._table(own))
@@ -249,11 +233,6 @@ class Hoomd:
         import hoomd
 
         system, schedule = self._system, self._schedule
-        if schedule.varies("temperature"):
-            bounds = min(schedule.temperature), max(schedule.temperature)
-            self._bath = _scalar(lambda step: schedule.value("temperature", step), *bounds)
-        else:
-            self._bath = hoomd.variant.Constant(schedule.value("temperature", self._simulation.timestep))
         operations = self._simulation.operations
         operations.integrator = hoomd.md.Integrator(dt=system.timestep, methods=[], forces=self._forces)
         if system.bodies:
@@ -315,42 +294,53 @@ class Hoomd:
             return INTERFACE_PERIOD
         return max(1, min(INTERFACE_PERIOD, int(LARGEST_JUMP * smallest / fastest)))
 
+    def _ramp(self, name: str, step: int) -> Any:
+        """The linear law that a quantity follows from the knot before `step` to the next one."""
+        import hoomd
+
+        knot, end = self._schedule.last_knot(step), self._schedule.next_knot(step)
+        now, then = self._schedule.value(name, knot), self._schedule.value(name, end)
+        if now == then or end <= knot:
+            return hoomd.variant.Constant(now)
+        return hoomd.variant.Ramp(A=now, B=then, t_start=knot, t_ramp=end - knot)
+
     def _set_method(self) -> None:
-        """Let particles, and under pressure the cell, move on from the step now."""
+        """Let particles, and under pressure the cell, move on from the step now to the next knot."""
         import hoomd
 
         schedule, step = self._schedule, int(self._simulation.timestep)
-        knot = schedule.last_knot(step) if schedule.under_pressure(step) else -1
+        pressed, bath = schedule.under_pressure(step), self._ramp("temperature", step)
         methods = self._simulation.operations.integrator.methods
-        if len(methods) and min(knot, 0) == self._barostat_knot:
+        stress = [self._ramp("pressure", step)] * 3 + [hoomd.variant.Constant(0)] * 3 if pressed else []
+        if len(methods) and pressed == self._pressed:
+            if pressed:
+                methods[0].thermostat.kT, methods[0].S = bath, stress
+            else:
+                methods[0].kT = bath
             return
-        self._barostat_knot = min(
-            knot, 0
-        )  # the pressure is a variant of the step: one method serves all of its ramps
+        self._pressed = pressed
         methods.clear()
-        if knot < 0:
-            langevin = hoomd.md.methods.Langevin(filter=self._filter(), kT=self._bath)
+        if not pressed:
+            langevin = hoomd.md.methods.Langevin(filter=self._filter(), kT=bath)
             for name, friction in self._system.friction.items():
                 langevin.gamma[name] = friction
             hoomd_bodies.set_friction(langevin, self._system)
             methods.append(langevin)
             return
-        pressures = [p for p in schedule.pressure if not math.isnan(p)]
         couple, freedom = {
             "isotropic": ("xyz", [True] * 3 + [False] * 3),
             "orthorhombic": ("none", [True] * 3 + [False] * 3),
             "triclinic": ("none", [True] * 6),
         }[schedule.flexible]
-        diagonal = _scalar(lambda step: schedule.value("pressure", step), min(pressures), max(pressures))
         methods.append(
             hoomd.md.methods.ConstantPressure(
                 filter=self._filter(),
-                S=[diagonal] * 3 + [0] * 3,
+                S=stress,
                 tauS=BAROSTAT_STEPS * self._system.timestep,
                 couple=couple,
                 box_dof=freedom,
                 # Momentum is renewed as fast as the friction would do it, one Brownian time.
-                thermostat=hoomd.md.methods.thermostats.Bussi(kT=self._bath, tau=THERMOSTAT_TIME),
+                thermostat=hoomd.md.methods.thermostats.Bussi(kT=bath, tau=THERMOSTAT_TIME),
             )
         )
 
@@ -370,7 +360,8 @@ class Hoomd:
             step = int(self._simulation.timestep)
             knot = self._schedule.next_knot(step)
             try:
-                self._set_method()
+                if step == self._schedule.last_knot(step):
+                    self._set_method()
                 self._simulation.run(min(end, knot if knot > step else end) - step)
             except RuntimeError as error:
                 raise SimulationError(
@@ -425,6 +416,7 @@ class Hoomd:
         """Pair virial over three box volumes, the configurational pressure [kT/nm³]."""
         self._simulation.always_compute_pressure = True
         self._simulation.run(0)
+        self._simulation.always_compute_pressure = False  # or every step to come would pay for it
         volume = float(self._simulation.state.box.volume)
         trace = sum(float(np.sum(force.virials[:, [0, 3, 5]])) for force in self._pair_forces)
         if self._system.bodies:

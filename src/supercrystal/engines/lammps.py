@@ -89,15 +89,18 @@ class Lammps:
         images = system.frame.particles.image
         # LAMMPS starts with every particle in the cell.
         self._image = np.zeros((self._particles, 3), int) if images is None else np.array(images, int)
+        self._seed = seed
         self._fixes_changed = self._moving = False
+        self._baths: list[str] = []  # fixes of the bath
+        self._bath_span: tuple[int, int] | None = None  # steps of the bath's ramp now at work
         self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
         self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
         try:
-            self._setup(seed)
+            self._setup()
         except Exception as error:
             raise EngineError(f"LAMMPS refused the system: {error}") from error
 
-    def _setup(self, seed: int) -> None:
+    def _setup(self) -> None:
         system, schedule, particles = self._system, self._schedule, self._system.frame.particles
         do = self._lmp.command
         bodies = self._bodies
@@ -154,7 +157,7 @@ class Lammps:
             do(f"group free type {' '.join(moving)}")
         do(f"reset_timestep {self._step}")
         self._set_variables()
-        self._set_bath(seed)
+        self._set_bath(schedule.next_knot(self._step))
         self._set_fields()
         self._set_motion()
         do("compute virial all pressure NULL pair")
@@ -177,12 +180,17 @@ class Lammps:
         """Give every pair of types its table, and one more for what the solvent's strength multiplies."""
         system, do = self._system, self._lmp.command
         layers = tables(system, self._schedule, "spline", "r2")
-        points = max(len(table.r) for layer in layers for table in layer.values())
-        style = f"table spline {points}"
+        # Every table of a style takes the points of its longest one.
+        points = [max((len(table.r) for table in layer.values()), default=2) for layer in layers]
+        styles = [f"table spline {number}" for number in points]
         do(f"variable solvent equal {self._schedule.value('solvent', self._step):.17g}")
-        do(f"pair_style hybrid/scaled 1.0 {style} v_solvent {style}" if layers[1] else f"pair_style {style}")
+        do(
+            f"pair_style hybrid/scaled 1.0 {styles[0]} v_solvent {styles[1]}"
+            if layers[1]
+            else f"pair_style {styles[0]}"
+        )
         if self._bodies:
-            self._leave_out(layers)
+            self._bodies.leave_out(self._lmp, layers)
         with tempfile.TemporaryDirectory() as folder:
             for layer, found in enumerate(layers):
                 substyle = f"table {layer + 1}" if layers[1] else ""
@@ -192,36 +200,33 @@ class Lammps:
                     i, j = sorted((system.types.index(a) + 1, system.types.index(b) + 1))
                     do(f"pair_coeff {i} {j} {substyle} {path} PAIR {table.r_cut:.17g}")
 
-    def _leave_out(self, layers: tuple[dict[tuple[str, str], Table], dict[tuple[str, str], Table]]) -> None:
-        """Exclude pairs of types without potential, centres of bodies before all; LAMMPS wants a table nevertheless."""
-        assert self._bodies is not None
-        names = self._system.types
-        used = {tuple(sorted((names.index(a) + 1, names.index(b) + 1))) for layer in layers for a, b in layer}
-        near = 1e-3 * self._system.length
-        r = np.linspace(near / 2, near, 4)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "nothing.table")
-            rows = "".join(f"{k} {x:.17g} 0 0\n" for k, x in enumerate(r, 1))
-            path.write_text(f"NOTHING\nN {len(r)} R {r[0]:.17g} {r[-1]:.17g}\n\n{rows}")
-            for i in range(1, self._bodies.kinds + 1):
-                for j in range(i, self._bodies.kinds + 1):
-                    if (i, j) not in used:
-                        number = "table 1" if layers[1] else ""
-                        self._lmp.command(f"pair_coeff {i} {j} {number} {path} NOTHING {near:.17g}")
-                        self._lmp.command(f"neigh_modify exclude type {i} {j}")
-
-    def _set_bath(self, seed: int) -> None:
-        system = self._system
-        bath = "v_temperature 1.0" if self._schedule.varies("temperature") else None
-        fixed = f"{self._schedule.value('temperature', self._step):.17g}"
-        # The seed differs after a resume, or the noise would repeat.
-        noise = 1 + (seed * 7919 + self._step * 104729) % 899_999_999
-        self._baths = self._bodies.baths(bath or f"{fixed} {fixed}", noise) if self._bodies else []
-        for line in self._baths:
-            self._lmp.command(line)
-        names = system.free
-        if not names:
+    def _set_bath(self, until: int) -> None:
+        """Let the bath follow its ramp from the knot now, or where the cell deforms from the step now, to `until`."""
+        system, schedule = self._system, self._schedule
+        start = self._step if until < schedule.next_knot(self._step) else schedule.last_knot(self._step)
+        span = (start, until) if schedule.varies("temperature") else (0, 0)
+        if span == self._bath_span:
             return
+        self._leave_bath()
+        self._bath_span = span
+        now, then = (schedule.value("temperature", step) for step in span)
+        # The seed differs from ramp to ramp and after a resume, or the noise would repeat.
+        noise = 1 + (self._seed * 7919 + self._step * 104729) % 899_999_999
+        lines = self._bodies.baths(f"{now:.17g} {then:.17g}", noise) if self._bodies else []
+        if system.free:
+            lines.append(self._free_bath(f"{now:.17g} {then:.17g}", noise))
+        for line in lines:
+            self._command(line)
+        self._baths = [line.split()[1] for line in lines]
+
+    def _leave_bath(self) -> None:
+        for bath in self._baths:
+            self._command(f"unfix {bath}")
+        self._baths, self._bath_span = [], None
+
+    def _free_bath(self, ramp: str, noise: int) -> str:
+        """Command of the bath on free particles."""
+        system, names = self._system, self._system.free
         first = system.friction[names[0]]
         kind = system.types.index(names[0])
         scales = " ".join(
@@ -230,9 +235,7 @@ class Lammps:
             f"{first / system.friction[name] * self._mass(system.types.index(name)) / self._mass(kind):.17g}"
             for name in names
         )
-        self._lmp.command(
-            f"fix bath free langevin {bath or f'{fixed} {fixed}'} {self._mass(kind) / first:.17g} {noise} {scales}"
-        )
+        return f"fix bath free langevin {ramp} {self._mass(kind) / first:.17g} {noise} {scales}"
 
     def _set_fields(self) -> None:
         system, do = self._system, self._lmp.command
@@ -260,7 +263,7 @@ class Lammps:
             return schedule.value(name, step)
 
         knot = schedule.next_knot(self._step)
-        for name in ("temperature", "gravity", "solvent", *(("interface",) if film else ())):
+        for name in ("gravity", "solvent", *(("interface",) if film else ())):
             now = law(name, self._step)
             rate = (law(name, knot) - now) / (knot - self._step) if knot > self._step else 0.0
             self._lmp.command(f"variable {name} equal {now:.17g}+(step-{self._step})*({rate:.17g})")
@@ -334,10 +337,17 @@ class Lammps:
             stretch = min(left, knot - self._step) if knot > self._step else left
             changed = self._set_motion()
             deforms = self._barostat_knot < 0 and self._deform(self._step + stretch)
+            before = self._bath_span
+            self._set_bath(self._step + stretch if deforms else max(knot, self._step + stretch))
             # Without a set-up LAMMPS would still go by the fixes of the run before.
-            setup = "yes" if deforms or changed or self._fixes_changed else "no"
-            span = f"start {self._barostat_knot} stop {max(knot, self._step + stretch)}"
-            self._command(f"run {stretch} {span if self._barostat_knot >= 0 else ''} pre {setup} post no")
+            setup = deforms or changed or self._fixes_changed or self._bath_span != before
+            # A ramp goes from knot to knot, however often the run pauses; a deformation from pause to pause.
+            ramp = (
+                ""
+                if deforms
+                else f"start {self._schedule.last_knot(self._step)} stop {max(knot, self._step + stretch)}"
+            )
+            self._command(f"run {stretch} {ramp} pre {'yes' if setup else 'no'} post no")
             if deforms:
                 self._command("unfix deform")
             self._fixes_changed = deforms
@@ -399,9 +409,7 @@ class Lammps:
 
     def _evaluate(self) -> NDArray[np.float64]:
         """Compute forces (atoms, 3) and energies of the configuration now, without thermostat."""
-        for bath in ("bath", *(f"bath{i + 1}" for i in range(len(self._baths)))):
-            if self._lmp.has_id("fix", bath):
-                self._command(f"unfix {bath}")
+        self._leave_bath()
         self._set_variables()
         self._command("run 0 post no")
         return self._forces_now()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import itertools
 import math
 import tempfile
 from collections.abc import Callable
@@ -29,7 +30,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from supercrystal import box, rigid
+from supercrystal.engines.tables import Pair
 from supercrystal.errors import EngineError
+from supercrystal.interactions.tabulation import Table
 from supercrystal.system import Schedule, System
 
 Array = NDArray[np.float64]
@@ -144,6 +147,21 @@ class Bodies:
             {system.types.index(b) + 1 for body in system.bodies.values() for b in body.bead_types}
         )
         lmp.command(f"group held type {' '.join(map(str, kinds))} {self.kinds}")
+
+    def leave_out(self, lmp: Any, layers: tuple[dict[Pair, Table], dict[Pair, Table]]) -> None:
+        """Exclude pairs of types without potential, centres before all; LAMMPS wants a table nevertheless."""
+        names = self._system.types
+        used = {tuple(sorted((names.index(a) + 1, names.index(b) + 1))) for layer in layers for a, b in layer}
+        near = 1e-3 * self._system.length
+        r = np.linspace(near / 2, near, 4)
+        path = Path(self._folder.name, "nothing.table")
+        rows = "".join(f"{k} {x:.17g} 0 0\n" for k, x in enumerate(r, 1))
+        path.write_text(f"NOTHING\nN {len(r)} R {r[0]:.17g} {r[-1]:.17g}\n\n{rows}")
+        number = "table 1" if layers[1] else ""
+        for i, j in itertools.combinations_with_replacement(range(1, self.kinds + 1), 2):
+            if (i, j) not in used:
+                lmp.command(f"pair_coeff {i} {j} {number} {path} NOTHING {near:.17g}")
+                lmp.command(f"neigh_modify exclude type {i} {j}")
 
     def ghosts(self, reach: float) -> float:
         """Range within which LAMMPS must see all atoms of a body, at least `reach` [nm]."""

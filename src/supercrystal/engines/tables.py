@@ -16,6 +16,7 @@ def tables(
     interpolation: Interpolation,
     grid: Grid,
     native: Callable[[PairPotential], bool] = lambda potential: False,
+    most_scaled: int | None = None,
 ) -> tuple[dict[Pair, Table], dict[Pair, Table]]:
     """Tables of each pair of types: of its own potentials, and of those that the solvent's strength multiplies.
 
@@ -25,15 +26,18 @@ def tables(
         interpolation: as the engine interpolates.
         grid: as the engine's tables are spaced.
         native: which potentials the engine has itself; they are left out.
+        most_scaled: largest number of points of a table that the solvent scales.
     """
     own: dict[Pair, Table] = {}
     scaled: dict[Pair, Table] = {}
     for types, start in closest_approaches(system, schedule).items():
         pairs, solvent = system.between(*types)
-        for potentials, found in (([p for p in pairs if not native(p)], own), (list(solvent), scaled)):
+        layers = (([p for p in pairs if not native(p)], own, None), (list(solvent), scaled, most_scaled))
+        for potentials, found, most in layers:
             if potentials:
+                begin = min(start, _inside(potentials))
                 found[types] = tabulate(
-                    potentials, interpolation=interpolation, grid=grid, start=min(start, _inside(potentials))
+                    potentials, interpolation=interpolation, grid=grid, start=begin, most=most
                 )
     return own, scaled
 

@@ -243,6 +243,7 @@ def tabulate(
     interpolation: Interpolation = "linear",
     grid: Grid = "r",
     start: float | None = None,
+    most: int | None = None,
 ) -> Table:
     """Tabulate the sum of potentials so finely that interpolation is exact to the tolerance, or as the module says.
 
@@ -252,6 +253,7 @@ def tabulate(
         interpolation: ``"linear"`` or ``"spline"``.
         grid: ``"r"`` or ``"r2"``: what is evenly spaced.
         start: first distance [nm]; left out, `closest` of the potentials.
+        most: largest number of points; left out, `MOST`.
 
     Raises:
         PhysicsError: no potentials, one that does not end smoothly, or a start beyond the range.
@@ -279,6 +281,6 @@ def tabulate(
         usual = float(np.sqrt(np.mean(np.square((f - exact_f) / np.maximum(np.abs(exact_f), least)))))
         kinked = before < KINK_RATIO * worst and usual <= tolerance
         before = worst
-        if worst <= tolerance or kinked or 2 * points > MOST[interpolation]:
+        if worst <= tolerance or kinked or 2 * points > (most or MOST[interpolation]):
             return Table(r, energy, force, slopes, r_cut, interpolation, grid, bound_u, bound_f)
         points *= 2
