@@ -35,3 +35,15 @@ def widths(cell: ArrayLike) -> NDArray[np.float64]:
     """
     width: NDArray[np.float64] = 1 / np.linalg.norm(np.linalg.inv(np.asarray(cell, np.float64)), axis=0)
     return width
+
+
+def wrap(box: ArrayLike, positions: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Positions (N, 3) folded into a box about the origin, and how many edges (N, 3) each was moved by.
+
+    >>> wrap([2, 2, 4, 0, 0, 0], [[1.5, 0.0, -2.5]])
+    (array([[-0.5,  0. ,  1.5]]), array([[ 1,  0, -1]]))
+    """
+    cell = edges(box)
+    share = np.linalg.solve(cell.T, np.asarray(positions, np.float64).T).T
+    crossed = np.floor(share + 0.5)
+    return (share - crossed) @ cell, crossed.astype(np.intp)

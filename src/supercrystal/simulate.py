@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from supercrystal import rigid
 from supercrystal.engines import base
 from supercrystal.errors import SimulationError
 from supercrystal.progress import Progress
@@ -93,37 +94,43 @@ def _row(engine: base.Engine, frame: gsd.hoomd.Frame, system: System, schedule: 
     }
     if system.film:
         height = schedule.height(step)
-        top, bottom = wall_load(frame, system.film, height)
+        top, bottom = wall_load(rigid.with_beads(frame, system.bodies), system.film, height)
         values |= {"interface_height": height, "interface_pressure": top, "substrate_pressure": bottom}
     else:
         # Kinetic part by the bath's temperature: the same mean as that of the velocities, and less noise.
         ideal = len(mass) * values["bath_temperature"] / volume
         values |= {"volume": volume, "pressure": ideal + engine.virial_pressure()}
+    if system.bodies:
+        values["rotational_temperature"] = 2 * float(np.mean(rigid.rotational_energy(frame, system.bodies)))
     row = gsd.hoomd.Frame()
     row.configuration.step = step
     row.log = {f"supercrystal/{key}": np.array([value]) for key, value in values.items()}
     settled = round(SETTLING / system.timestep)
     quenched = schedule.value("solvent", step) != schedule.value("solvent", max(0, step - settled))
-    _check_sound(values, len(mass), step, HOTTER_IN_QUENCH if quenched else HOTTER)
+    turning = len(rigid.centres(frame, system.bodies)) if system.bodies else 0
+    _check_sound(values, len(mass), turning, step, HOTTER_IN_QUENCH if quenched else HOTTER)
     return row
 
 
-def _check_sound(values: dict[str, float], count: int, step: int, hotter: float) -> None:
+def _check_sound(values: dict[str, float], count: int, turning: int, step: int, hotter: float) -> None:
     """Stop a run whose integration has become unstable.
 
     A thermostat hides a drift of the total energy but not its cause: a step too long for the stiffest pair heats the
-    momenta above the bath. A drive heats them too, which `hotter` leaves room for.
+    momenta above the bath, those of turning before others. A drive heats them too, which `hotter` leaves room for.
 
     Raises:
         SimulationError: what drifted, and the advice.
     """
-    kinetic, bath = values["kinetic_temperature"], values["bath_temperature"]
-    noise = bath * np.sqrt(2 / (3 * count))
-    if not np.isfinite(values["potential_energy"]) or not kinetic < bath * (1 + hotter) + 6 * noise:
-        raise SimulationError(
-            f"the energy drifts: at step {step} the kinetic temperature is {kinetic:.3g} kT in a bath of {bath:.3g} kT. "
-            f"{base.STOPPED}. What was recorded so far is kept"
-        )
+    bath = values["bath_temperature"]
+    for name, particles in (("kinetic", count), ("rotational", turning)):
+        if not particles:
+            continue
+        found, noise = values[f"{name}_temperature"], bath * np.sqrt(2 / (3 * particles))
+        if not np.isfinite(values["potential_energy"]) or not found < bath * (1 + hotter) + 6 * noise:
+            raise SimulationError(
+                f"the energy drifts: at step {step} the {name} temperature is {found:.3g} kT in a bath of {bath:.3g} kT. "
+                f"{base.STOPPED}. What was recorded so far is kept"
+            )
 
 
 def simulate(
@@ -151,7 +158,7 @@ def simulate(
     step = -1
     if checkpoint is not None:
         step = int(checkpoint.configuration.step)
-        # Everything but box, positions, images and velocities is the system's own, in double precision.
+        # Everything but box, positions, images, orientations and momenta is the system's own, in double precision.
         start = dataclasses.replace(system, frame=_merged(system.frame, checkpoint))
         for path in (run.trajectory, run.log):
             cut(path, step)
@@ -206,11 +213,11 @@ def _after(every: Sequence[tuple[int, bool]], step: int) -> Iterator[tuple[int, 
 
 
 def _merged(original: gsd.hoomd.Frame, checkpoint: gsd.hoomd.Frame) -> gsd.hoomd.Frame:
-    """Return the original frame with the checkpoint's box, positions, images and velocities."""
+    """Return the original frame with the checkpoint's box, positions, images, orientations and momenta."""
     import copy
 
     frame = copy.deepcopy(original)
     frame.configuration.box = checkpoint.configuration.box
-    for attribute in ("position", "image", "velocity"):
+    for attribute in ("position", "image", "velocity", "orientation", "angmom"):
         setattr(frame.particles, attribute, getattr(checkpoint.particles, attribute))
     return frame

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from supercrystal import box
+from supercrystal import box, rigid
 from supercrystal.errors import PhysicsError
 from supercrystal.system import Schedule, System, closest_approaches
 
@@ -20,8 +20,10 @@ def check(system: System, schedule: Schedule) -> None:
 
     Raises:
         PhysicsError: walls together with a pressure, an interface that outruns the time step, a cell too small for the
-            range of the forces, or particles placed where their potential diverges.
+            range of the forces or for its bodies, particles placed where their potential diverges, fixed bodies, or
+            single beads.
     """
+    _check_bodies(system)
     if system.film and schedule.pressure:
         raise PhysicsError(
             "a film between walls has no constant pressure: give heights, or leave out the walls"
@@ -43,7 +45,36 @@ def check(system: System, schedule: Schedule) -> None:
             f"the cell gets as narrow as {narrowest:.1f} nm, but it must be wider than twice the range of the forces, "
             f"{2 * system.r_cut:.1f} nm: give more nanocrystals, or a shorter range"
         )
+    for body in system.bodies.values():
+        needed = 2 * body.radius + system.r_cut
+        if narrowest <= needed:
+            raise PhysicsError(
+                f"the cell gets as narrow as {narrowest:.1f} nm, but it must be wider than {needed:.1f} nm, body "
+                f"'{body.name}' and the range of the forces, or a body would meet its own image: give more nanocrystals"
+            )
     _check_apart(system, closest_approaches(system, schedule))
+
+
+def _check_bodies(system: System) -> None:
+    """Make sure that bodies can move as wholes, and that beads belong to bodies."""
+    present = {system.types[kind] for kind in np.unique(system.frame.particles.typeid)}
+    for name, body in system.bodies.items():
+        if name != body.name or name not in system.types:
+            raise PhysicsError(
+                f"body '{body.name}' stands for the type '{name}', but the frame's types are {', '.join(system.types)}: "
+                "call the body like the type of its centres"
+            )
+        rigid.beads(system.frame, {name: body})
+        if {name, *body.bead_types} & system.fixed:
+            raise PhysicsError(
+                f"body '{name}' is fixed, but no engine here holds a body: leave it out of the fixed types"
+            )
+        alone = sorted(present & set(body.bead_types))
+        if alone:
+            raise PhysicsError(
+                f"'{alone[0]}' is the type of a bead of body '{name}' and of particles of the frame: name them apart; "
+                "beads are not in the frame"
+            )
 
 
 def _check_apart(system: System, closest: dict[tuple[str, str], float]) -> None:
@@ -51,9 +82,12 @@ def _check_apart(system: System, closest: dict[tuple[str, str], float]) -> None:
     import freud
 
     reach = max(closest.values())
-    particles = system.frame.particles
+    particles = rigid.with_beads(system.frame, system.bodies).particles
     query = freud.locality.AABBQuery(system.frame.configuration.box, particles.position)
     pairs = query.query(particles.position, {"r_max": reach, "exclude_ii": True}).toNeighborList()
+    if system.bodies:
+        owner = np.where(particles.body < 0, -1 - np.arange(particles.N), particles.body)
+        pairs.filter(np.diff(owner[np.asarray(pairs[:])], axis=1)[:, 0] != 0)
     kinds = np.sort(particles.typeid[np.asarray(pairs[:])], axis=1)
     limit = np.zeros((len(system.types),) * 2)
     for (a, b), distance in closest.items():

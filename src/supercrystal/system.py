@@ -22,6 +22,8 @@ from supercrystal.interactions.wall import Wall
 if TYPE_CHECKING:
     import gsd.hoomd
 
+    from supercrystal.models.beads import Body
+
 #: What a cell may do under pressure: keep its shape, change its sides, change sides and angles.
 Cell = Literal["isotropic", "orthorhombic", "triclinic"]
 
@@ -65,6 +67,9 @@ class System:
         solvent: further potentials, keyed as `pairs`, that the schedule multiplies by its `solvent`.
         weight: force along −z on each type where the schedule's gravity is 1 [kT/nm].
         fixed: types that never move, such as a template on the substrate.
+        bodies: rigid bodies by the type of their centre. The frame holds their centres, with orientations, and names the
+            types of their beads, but has no bead (`supercrystal.rigid`). Walls act on beads, weights on centres; mass,
+            moments and frictions are the body's. With bodies `length` is the diameter of a bead.
     """
 
     frame: gsd.hoomd.Frame
@@ -76,6 +81,7 @@ class System:
     solvent: Mapping[tuple[str, str], tuple[PairPotential, ...]] = field(default_factory=dict)
     weight: Mapping[str, float] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
+    bodies: Mapping[str, Body] = field(default_factory=dict)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -86,6 +92,12 @@ class System:
     def mobile(self) -> tuple[str, ...]:
         """Types that move."""
         return tuple(name for name in self.types if name not in self.fixed)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Types that move by themselves, as points: neither centres of bodies nor beads."""
+        beads = {bead for body in self.bodies.values() for bead in body.bead_types}
+        return tuple(name for name in self.mobile if name not in self.bodies and name not in beads)
 
     @property
     def r_cut(self) -> float:

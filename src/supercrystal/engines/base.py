@@ -45,16 +45,25 @@ class Engine(Protocol):
         """Advance by `steps`."""
 
     def frame(self) -> gsd.hoomd.Frame:
-        """Particles now: positions wrapped into the box, images, velocities, and the step."""
+        """Particles now: positions wrapped into the box, images, velocities, and the step.
+
+        Of rigid bodies the centres, with orientations and angular momenta.
+        """
 
     def forces(self) -> NDArray[np.float64]:
-        """Total conservative force on each particle, (N, 3), pair and wall, without thermostat [kT/nm]."""
+        """Total conservative force on each particle, (N, 3), pair and wall, without thermostat [kT/nm].
+
+        That on a body is the sum over its beads.
+        """
+
+    def torques(self) -> NDArray[np.float64]:
+        """Conservative torque on each particle, (N, 3), about the centre of its body, in the cell's axes [kT]."""
 
     def potential_energy(self) -> float:
         """Pair and wall energy [kT]."""
 
     def virial_pressure(self) -> float:
-        """Pair virial over three box volumes, the configurational pressure [kT/nm³]."""
+        """Pair virial over three box volumes, the configurational pressure [kT/nm³]; of bodies that of their centres."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from supercrystal import rigid
+from supercrystal.engines import hoomd_bodies
 from supercrystal.engines.base import HOOMD_MISSING, STOPPED, Availability
 from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
@@ -104,8 +106,16 @@ class Hoomd:
         make = hoomd.device.GPU if device == "gpu" else hoomd.device.CPU
         self._simulation = hoomd.Simulation(device=make(notice_level=0), seed=seed % 65536)
         self._simulation.timestep = step
-        self._simulation.create_state_from_snapshot(system.frame)
-        self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
+        if system.bodies:
+            self._bodies = hoomd_bodies.constraint(system)
+            self._simulation.create_state_from_snapshot(
+                hoomd_bodies.snapshot(system, self._simulation.device)
+            )
+            self._bodies.create_bodies(self._simulation.state)
+            self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length, exclusions=("body",))
+        else:
+            self._simulation.create_state_from_snapshot(system.frame)
+            self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
         self._pair_forces, self._solvent = self._pairs()
         if self._solvent is not None:
             self._set_solvent(step)
@@ -217,6 +227,8 @@ class Hoomd:
     def _filter(self) -> Any:
         import hoomd
 
+        if self._system.bodies:
+            return hoomd_bodies.moving(self._system)
         return hoomd.filter.Type(list(self._system.mobile)) if self._system.fixed else hoomd.filter.All()
 
     def _set_up_motion(self) -> None:
@@ -225,6 +237,9 @@ class Hoomd:
         system, schedule = self._system, self._schedule
         operations = self._simulation.operations
         operations.integrator = hoomd.md.Integrator(dt=system.timestep, methods=[], forces=self._forces)
+        if system.bodies:
+            operations.integrator.integrate_rotational_dof = True
+            operations.integrator.rigid = self._bodies
         self._set_method()
         period = self._period()
         film = system.film
@@ -311,6 +326,7 @@ class Hoomd:
             langevin = hoomd.md.methods.Langevin(filter=self._filter(), kT=bath)
             for name, friction in self._system.friction.items():
                 langevin.gamma[name] = friction
+            hoomd_bodies.set_friction(langevin, self._system)
             methods.append(langevin)
             return
         couple, freedom = {
@@ -367,13 +383,31 @@ class Hoomd:
         for attribute in ("N", "types", "typeid", "diameter", "mass"):
             setattr(frame.particles, attribute, getattr(source.particles, attribute))
         for attribute in ("position", "velocity", "image"):
-            setattr(frame.particles, attribute, np.array(getattr(snapshot.particles, attribute)))
+            # behind the centres and free particles stand the beads
+            setattr(
+                frame.particles,
+                attribute,
+                np.array(getattr(snapshot.particles, attribute)[: source.particles.N]),
+            )
+        if self._system.bodies:
+            frame.particles.mass = rigid.properties(source, self._system.bodies)[0]
+            hoomd_bodies.read(frame, snapshot.particles)
         return frame
 
     def forces(self) -> NDArray[np.float64]:
         """Conservative force on each particle [kT/nm]."""
+        return self._on_bodies()[0]
+
+    def torques(self) -> NDArray[np.float64]:
+        """Conservative torque on each body about its centre [kT]."""
+        return self._on_bodies()[1]
+
+    def _on_bodies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         self._simulation.run(0)
-        return np.sum([force.forces for force in self._forces], axis=0)
+        every = np.sum([force.forces for force in self._forces], axis=0)
+        return rigid.collect(
+            every, rigid.beads(self.frame(), self._system.bodies), self._system.frame.particles.N
+        )
 
     def potential_energy(self) -> float:
         """Pair and wall energy now [kT]."""
@@ -387,6 +421,10 @@ class Hoomd:
         self._simulation.always_compute_pressure = False  # or every step to come would pay for it
         volume = float(self._simulation.state.box.volume)
         trace = sum(float(np.sum(force.virials[:, [0, 3, 5]])) for force in self._pair_forces)
+        if self._system.bodies:
+            every = np.sum([force.forces for force in self._pair_forces], axis=0)
+            found = rigid.beads(self.frame(), self._system.bodies)
+            trace -= rigid.inner_virial(every, found, self._system.frame.particles.N)
         return trace / (3 * volume)
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from supercrystal import box
+from supercrystal import box, rigid
 from supercrystal.engines.base import LAMMPS_MISSING, STOPPED, Availability
+from supercrystal.engines.lammps_bodies import Bodies, scatter
 from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.tabulation import Table
@@ -32,7 +33,7 @@ SILENT = ("-log", "none", "-screen", "none", "-nocite")
 ONE_THREAD = ("-pk", "omp", "1")
 #: Relaxation time of the barostat in steps.
 BAROSTAT_STEPS = 1000
-#: Neighbour-list margin in diameters: in the 7 steps before the first check nothing moves half of it.
+#: Neighbour-list margin in diameters: in the 7 steps before the first check no free particle moves half of it.
 SKIN = 0.4
 
 
@@ -82,9 +83,15 @@ class Lammps:
         import lammps
 
         self._system, self._schedule, self._step = system, schedule, step
-        self._count = int(system.frame.particles.N)
+        self._bodies = Bodies(system, schedule) if system.bodies else None
+        self._particles = int(system.frame.particles.N)
+        self._count = self._bodies.total if self._bodies else self._particles  # atoms
+        images = system.frame.particles.image
+        # LAMMPS starts with every particle in the cell.
+        self._image = np.zeros((self._particles, 3), int) if images is None else np.array(images, int)
         self._seed = seed
-        self._fixes_changed = False
+        self._fixes_changed = self._moving = False
+        self._baths: list[str] = []  # fixes of the bath
         self._bath_span: tuple[int, int] | None = None  # steps of the bath's ramp now at work
         self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
         self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
@@ -96,7 +103,8 @@ class Lammps:
     def _setup(self) -> None:
         system, schedule, particles = self._system, self._schedule, self._system.frame.particles
         do = self._lmp.command
-        types = len(system.types)
+        bodies = self._bodies
+        types = bodies.kinds if bodies else len(system.types)
         cell = box.edges(system.frame.configuration.box)
         tilted = (schedule.flexible == "triclinic" and schedule.pressure) or np.any(np.tril(cell, -1))
         low = -cell.sum(axis=0) / 2
@@ -105,7 +113,7 @@ class Lammps:
         tilts = " ".join(f"{x:.17g}" for x in (cell[1, 0], cell[2, 0], cell[2, 1]))
         for line in (
             "units lj",  # every quantity is passed as is: nm, kT, Brownian times
-            "atom_style atomic",
+            f"atom_style {bodies.atom_style if bodies else 'atomic'}",
             "atom_modify map array",
             # walls may not stand in a periodic direction
             "boundary p p f" if system.film else "boundary p p p",
@@ -116,37 +124,54 @@ class Lammps:
             f"create_box {types} cell",
             *(f"mass {i + 1} {self._mass(i):.17g}" for i in range(types)),
             f"neighbor {SKIN * system.length} bin",
-            "neigh_modify every 1 delay 7 check yes",
+            # the corner of a turning body is faster than any centre: it may cross the margin in fewer steps
+            f"neigh_modify every 1 delay {0 if bodies else 7} check yes",
             f"timestep {system.timestep:.17g}",
         ):
             do(line)
         self._set_pairs()
+        kinds, positions = np.asarray(particles.typeid), np.asarray(particles.position, float)
+        velocities = np.zeros((self._count, 3))
+        velocities[: self._particles] = particles.velocity
+        images = np.zeros((self._count, 3), int)
+        if bodies:
+            kinds = bodies.typeids()
+            positions, images = bodies.place(positions, list(system.frame.configuration.box))
+            do(f"comm_modify cutoff {bodies.ghosts(system.r_cut + SKIN * system.length):.17g}")
         self._lmp.create_atoms(
             self._count,
             list(range(1, self._count + 1)),
-            [int(t) + 1 for t in particles.typeid],
-            np.asarray(particles.position, float).ravel().tolist(),
-            v=np.asarray(particles.velocity, float).ravel().tolist(),
+            [int(t) + 1 for t in kinds],
+            positions.ravel().tolist(),
+            v=velocities.ravel().tolist(),
+            image=[self._lmp.encode_image_flags(*map(int, i)) for i in images] if bodies else None,
         )
         if int(self._lmp.get_natoms()) != self._count:
             raise EngineError("some particles lie outside the cell")
         for i in range(types):
             do(f"group type{i + 1} type {i + 1}")
-        moving = [str(system.types.index(name) + 1) for name in system.mobile]
-        do(f"group mobile type {' '.join(moving)}")
+        if bodies:
+            bodies.set_up(self._lmp)
+        if system.free:
+            moving = [str(system.types.index(name) + 1) for name in system.free]
+            do(f"group free type {' '.join(moving)}")
+        do(f"reset_timestep {self._step}")
         self._set_variables()
-        self._set_motion()
         self._set_bath(schedule.next_knot(self._step))
         self._set_fields()
+        self._set_motion()
         do("compute virial all pressure NULL pair")
         do("thermo_style custom step pe c_virial")
         do("thermo 1000000000")
         do("thermo_modify norm no")
-        do(f"reset_timestep {self._step}")
         do("run 0 post no")  # energies and forces are defined from here on
 
     def _mass(self, kind: int) -> float:
-        masses = self._system.frame.particles.mass[self._system.frame.particles.typeid == kind]
+        if self._bodies:
+            mass, _ = rigid.properties(self._system.frame, self._system.bodies)
+        else:
+            mass = self._system.frame.particles.mass
+        masses = mass[self._system.frame.particles.typeid == kind]
         return (
             float(masses[0]) if len(masses) else 1.0
         )  # LAMMPS wants a mass also for a type without particles
@@ -156,7 +181,7 @@ class Lammps:
         system, do = self._system, self._lmp.command
         layers = tables(system, self._schedule, "spline", "r2")
         # Every table of a style takes the points of its longest one.
-        points = [max((len(table.r) for table in layer.values()), default=0) for layer in layers]
+        points = [max((len(table.r) for table in layer.values()), default=2) for layer in layers]
         styles = [f"table spline {number}" for number in points]
         do(f"variable solvent equal {self._schedule.value('solvent', self._step):.17g}")
         do(
@@ -164,6 +189,8 @@ class Lammps:
             if layers[1]
             else f"pair_style {styles[0]}"
         )
+        if self._bodies:
+            self._bodies.leave_out(self._lmp, layers)
         with tempfile.TemporaryDirectory() as folder:
             for layer, found in enumerate(layers):
                 substyle = f"table {layer + 1}" if layers[1] else ""
@@ -180,10 +207,26 @@ class Lammps:
         span = (start, until) if schedule.varies("temperature") else (0, 0)
         if span == self._bath_span:
             return
-        if self._bath_span is not None:
-            self._command("unfix bath")
+        self._leave_bath()
         self._bath_span = span
-        names = system.mobile
+        now, then = (schedule.value("temperature", step) for step in span)
+        # The seed differs from ramp to ramp and after a resume, or the noise would repeat.
+        noise = 1 + (self._seed * 7919 + self._step * 104729) % 899_999_999
+        lines = self._bodies.baths(f"{now:.17g} {then:.17g}", noise) if self._bodies else []
+        if system.free:
+            lines.append(self._free_bath(f"{now:.17g} {then:.17g}", noise))
+        for line in lines:
+            self._command(line)
+        self._baths = [line.split()[1] for line in lines]
+
+    def _leave_bath(self) -> None:
+        for bath in self._baths:
+            self._command(f"unfix {bath}")
+        self._baths, self._bath_span = [], None
+
+    def _free_bath(self, ramp: str, noise: int) -> str:
+        """Command of the bath on free particles."""
+        system, names = self._system, self._system.free
         first = system.friction[names[0]]
         kind = system.types.index(names[0])
         scales = " ".join(
@@ -192,19 +235,14 @@ class Lammps:
             f"{first / system.friction[name] * self._mass(system.types.index(name)) / self._mass(kind):.17g}"
             for name in names
         )
-        now, then = (schedule.value("temperature", step) for step in span)
-        # The seed differs from ramp to ramp and after a resume, or the noise would repeat.
-        noise = 1 + (self._seed * 7919 + self._step * 104729) % 899_999_999
-        self._command(
-            f"fix bath mobile langevin {now:.17g} {then:.17g} {self._mass(kind) / first:.17g} {noise} {scales}"
-        )
+        return f"fix bath free langevin {ramp} {self._mass(kind) / first:.17g} {noise} {scales}"
 
     def _set_fields(self) -> None:
         system, do = self._system, self._lmp.command
         for name in system.mobile:
             i = system.types.index(name) + 1
-            if system.film:
-                wall = system.film.walls[name]
+            wall = system.film.walls.get(name) if system.film else None
+            if system.film and wall:
                 do(
                     f"fix wall{i} type{i} wall/lj126 "
                     f"zlo {system.film.substrate:.17g} {wall.epsilon:.17g} {wall.sigma:.17g} {wall.r_cut:.17g} "
@@ -234,19 +272,44 @@ class Lammps:
         """Let particles, and under pressure the cell, move on from the step now; tell if that was changed."""
         schedule = self._schedule
         knot = schedule.last_knot(self._step) if schedule.under_pressure(self._step) else -1
-        if self._lmp.has_id("fix", "move"):
+        if self._moving:
             if knot == self._barostat_knot:
                 return False
-            self._command("unfix move")
-        self._barostat_knot = knot
+            self._stop()
+        self._moving, self._barostat_knot = True, knot
         if knot < 0:
-            self._command("fix move mobile nve")
+            if self._system.free:
+                self._command("fix move free nve")
+            if self._bodies:
+                self._start_bodies("")
             return True
         pressures = [schedule.value("pressure", step) for step in (knot, schedule.next_knot(self._step))]
         ramp = " ".join(f"{pressure:.17g}" for pressure in pressures)
         style = {"isotropic": "iso", "orthorhombic": "aniso", "triclinic": "tri"}[schedule.flexible]
-        self._command(f"fix move mobile nph {style} {ramp} {BAROSTAT_STEPS * self._system.timestep:.17g}")
+        barostat = f"{style} {ramp} {BAROSTAT_STEPS * self._system.timestep:.17g}"
+        if self._bodies:
+            self._start_bodies(barostat)
+        else:
+            self._command(f"fix move free nph {barostat}")
         return True
+
+    def _stop(self) -> None:
+        if self._lmp.has_id("fix", "move"):
+            self._command("unfix move")
+        if self._bodies:
+            self._bodies.read(self._lmp)
+            self._bodies.stop(self._command)
+
+    def _start_bodies(self, barostat: str) -> None:
+        """Put beads where their bodies have them, and let the bodies move."""
+        assert self._bodies is not None
+        shape, positions, crossed = self._positions()
+        self._image += crossed
+        placed, images = self._bodies.place(positions, box.parameters(shape))
+        scatter(self._lmp, "x", placed + self._centre())
+        scatter(self._lmp, "image", images.astype(np.int32))
+        velocities = self._gather("v", 1, 3)[: self._particles]
+        self._bodies.start(self._lmp, self._command, barostat, positions + self._centre(), velocities)
 
     def _deform(self, end: int) -> bool:
         """Let the sides of the cell go linearly to where the schedule has them at step `end`; tell if they change."""
@@ -292,9 +355,8 @@ class Lammps:
             left -= stretch
         count = int(self._lmp.get_natoms())
         if count != self._count:
-            raise SimulationError(
-                f"LAMMPS lost {self._count - count} nanocrystals by step {self._step}. {STOPPED}"
-            )
+            what = "atoms" if self._bodies else "nanocrystals"
+            raise SimulationError(f"LAMMPS lost {self._count - count} {what} by step {self._step}. {STOPPED}")
 
     def _gather(self, name: str, kind: int, width: int) -> NDArray[Any]:
         return np.ctypeslib.as_array(self._lmp.gather_atoms(name, kind, width)).reshape(-1, width).copy()
@@ -315,32 +377,62 @@ class Lammps:
         frame.configuration.dimensions = 3
         for attribute in ("N", "types", "typeid", "diameter", "mass"):
             setattr(frame.particles, attribute, getattr(source.particles, attribute))
+        cell, positions, crossed = self._positions()
+        frame.configuration.box = box.parameters(cell)
+        frame.particles.position = positions
+        frame.particles.image = self._image + crossed
+        frame.particles.velocity = self._gather("v", 1, 3)[: self._particles]
+        if self._bodies:
+            self._bodies.read(self._lmp)
+            self._bodies.describe(frame)
+        return frame
+
+    def _positions(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+        """Edges of the cell, positions of the particles about its centre, and how many edges they are away from there."""
         cell, low = self._cell()
+        box_now = self._system.frame.configuration.box
         if self._system.film:  # LAMMPS lets a direction that is not periodic breathe
-            cell[2, 2], low[2] = source.configuration.box[2], -source.configuration.box[2] / 2
-        share = np.linalg.solve(cell.T, (self._gather("x", 1, 3) - low).T).T
-        image = self._gather("image", 0, 3)
+            cell[2, 2], low[2] = box_now[2], -box_now[2] / 2
+        x = self._gather("x", 1, 3)[: self._particles]
+        share = np.linalg.solve(cell.T, (x - low).T).T
         crossed = np.floor(share).astype(int)
         if self._system.film:
             crossed[:, 2] = 0
-        frame.configuration.box = box.parameters(cell)
-        frame.particles.position = (share - crossed - 0.5) @ cell
-        frame.particles.image = image + crossed
-        frame.particles.velocity = self._gather("v", 1, 3)
-        return frame
+        image = self._gather("image", 0, 3)[: self._particles]
+        return cell, (share - crossed - 0.5) @ cell, image + crossed
 
-    def _evaluate(self) -> None:
-        """Compute forces and energies of the configuration now, without thermostat."""
-        if self._bath_span is not None:
-            self._command("unfix bath")
-            self._bath_span = None
+    def _centre(self) -> NDArray[np.float64]:
+        """Middle of the cell; pressure and deformation keep it where it was."""
+        cell, low = self._cell()
+        centre = np.asarray(low + cell.sum(axis=0) / 2)
+        return centre * (1, 1, 0) if self._system.film else centre
+
+    def _evaluate(self) -> NDArray[np.float64]:
+        """Compute forces (atoms, 3) and energies of the configuration now, without thermostat."""
+        self._leave_bath()
         self._set_variables()
         self._command("run 0 post no")
+        return self._forces_now()
+
+    def _forces_now(self) -> NDArray[np.float64]:
+        """Forces on particles and, behind them, beads."""
+        behind = len(self._bodies.beads.owner) if self._bodies else 0
+        return self._gather("f", 1, 3)[: self._particles + behind]
 
     def forces(self) -> NDArray[np.float64]:
         """Conservative force on each particle [kT/nm]. The engine cannot run on afterwards."""
-        self._evaluate()
-        return self._gather("f", 1, 3)
+        return self._on_bodies()[0]
+
+    def torques(self) -> NDArray[np.float64]:
+        """Conservative torque on each body about its centre [kT]. The engine cannot run on afterwards."""
+        return self._on_bodies()[1]
+
+    def _on_bodies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        forces = self._evaluate()
+        if self._bodies is None:
+            return forces, np.zeros_like(forces)
+        self._bodies.read(self._lmp)
+        return rigid.collect(forces, self._bodies.beads, self._particles)
 
     def potential_energy(self) -> float:
         """Pair and wall energy now [kT]."""
@@ -348,7 +440,12 @@ class Lammps:
 
     def virial_pressure(self) -> float:
         """Pair virial over three box volumes, the configurational pressure [kT/nm³]."""
-        return float(self._lmp.extract_compute("virial", 0, 0))
+        pressure = float(self._lmp.extract_compute("virial", 0, 0))
+        if self._bodies:
+            self._bodies.read(self._lmp)
+            inner = rigid.inner_virial(self._forces_now(), self._bodies.beads, self._particles)
+            pressure -= inner / (3 * float(np.linalg.det(self._cell()[0])))
+        return pressure
 
 
 def start(system: System, schedule: Schedule, seed: int, step: int, device: str) -> Lammps:
