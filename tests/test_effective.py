@@ -219,7 +219,11 @@ def test_a_study_names_its_interaction(
     with printed.capture() as captured:
         printed.print(
             mapping_table(
-                {"interaction": model.interaction, "rows": effective.describe(model), "timestep": model.timestep}
+                {
+                    "interaction": model.interaction,
+                    "rows": effective.describe(model),
+                    "timestep": model.timestep,
+                }
             )
         )
     assert f"interaction: {kind}" in captured.get()
