@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # started as a file by mpiexec o
 from cost_scaling import fluid
 
 from supercrystal.engines import base
-from supercrystal.engines import lammps as adapter
+from supercrystal.engines import lammps_library as library
 from supercrystal.interactions.mie import MieTail, with_minimum
 from supercrystal.rundir import RunDirectory
 from supercrystal.simulate import ROWS_PER_FRAME, marks, simulate
@@ -145,7 +145,7 @@ def _lammps_tables(
 
 
 def plain_lammps(case: Case, folder: Path) -> float:
-    adapter._load_libraries()
+    library.load()
     import lammps
 
     system, schedule, particles = case.system, case.schedule, case.system.frame.particles

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from supercrystal import lattices
-from supercrystal.engines import lammps as adapter
+from supercrystal.engines import lammps_library as library
 from supercrystal.errors import TrajectoryError
 from supercrystal.structure import films, monolayers
 from supercrystal.structure.trajectory import Configuration, configuration
@@ -35,11 +35,11 @@ def _sheet(kind: str, noise: float, seed: int, n: int = 30, tilt: int = 0) -> tu
 
 def _fluid(density: float, dimensions: int, seed: int) -> tuple[NDArray, NDArray]:
     """1,024 WCA disks or 2,048 spheres of diameter 1, melted hot and equilibrated at kT = 1."""
-    adapter._load_libraries()
+    library.load()
     import lammps
 
     lattice, n, flat = ("sq", 32, "fix flat all enforce2d") if dimensions == 2 else ("fcc", 8, "")
-    lmp = lammps.lammps(cmdargs=[*adapter.SILENT, *adapter.ONE_THREAD])
+    lmp = lammps.lammps(cmdargs=[*library.SILENT, *library.ONE_THREAD])
     lmp.commands_string(f"""
         units lj
         dimension {dimensions}

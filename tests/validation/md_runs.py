@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import lattices
-from supercrystal.engines import lammps as adapter
+from supercrystal.engines import lammps_library as library
 
 Array = NDArray[np.float64]
 
@@ -242,12 +242,12 @@ class Simulation:
         seed: int,
         springs: Springs | None = None,
     ) -> None:
-        adapter._load_libraries()
+        library.load()
         import lammps
 
         self.box, self.seed, self.timestep = box, seed, timestep
         self.count = len(x)
-        self._lmp = lammps.lammps(cmdargs=[*adapter.SILENT, *adapter.ONE_THREAD])
+        self._lmp = lammps.lammps(cmdargs=[*library.SILENT, *library.ONE_THREAD])
         self.do("units lj", "atom_style bond", "boundary p p p", "special_bonds lj/coul 1 1 1")
         if springs is not None:
             self.do("bond_style harmonic", f"comm_modify cutoff {springs.lengths.max() * 1.5 + 0.5:.6g}")

