@@ -29,8 +29,10 @@ def _potentials(tiling: Tiling, constant: float) -> tuple[bodies.Calibration, bo
     def between(depth: float):  # type: ignore[no-untyped-def]
         return bodies.bead_potentials(tiling.bead_diameter, depth)
 
+    body = tiling.body("C", "b")
     found = bodies.calibrate(
-        tiling.body("C", "b"), tiling.core, between, lambda gap: hamaker.cubes(constant, EDGE, gap), GAPS
+        lambda depth: bodies.well(body, tiling.core, {("b", "b"): between(depth)}, "face", GAPS),
+        lambda gap: hamaker.cubes(constant, EDGE, gap),
     )
     return found, {("b", "b"): between(found.depth)}
 

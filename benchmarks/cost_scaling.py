@@ -22,6 +22,7 @@ import numpy as np
 from supercrystal import library
 from supercrystal.engines import base
 from supercrystal.models import shells
+from supercrystal.models.model import Batch
 from supercrystal.nanocrystal import Core, Nanocrystal
 from supercrystal.system import Schedule, System
 
@@ -35,12 +36,12 @@ FOREVER = 10**9
 PBS = Nanocrystal(Core("PbS", 7.0), library.ligand("oleate"), 4.40)
 
 
-def fluid(cells: int, packing: float = PACKING, dispersity: float = 0.0) -> tuple[shells.ShellModel, System]:
+def fluid(cells: int, packing: float = PACKING, dispersity: float = 0.0) -> tuple[shells.Model, System]:
     """Shells on an fcc lattice that is too thin to stay one."""
     basis = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
     corners = np.array(list(np.ndindex(cells, cells, cells)))
     share = (corners[:, None] + basis).reshape(-1, 3) / cells
-    model = shells.build([shells.Batch("PbS", PBS, len(share), dispersity)], 298.15)
+    model = shells.build([Batch("PbS", PBS, len(share), dispersity)], 298.15)
     side = (len(share) * math.pi / 6 * model.reference_diameter**3 / packing) ** (1 / 3)
     rng = np.random.default_rng(1)
     typeid = rng.permutation(np.repeat(np.arange(len(model.types)), model.counts))

@@ -10,7 +10,7 @@ from supercrystal import library
 from supercrystal.errors import PhysicsError
 from supercrystal.interactions.mie import Mie, MieRepulsion, MieTail
 from supercrystal.models import shells
-from supercrystal.models.shells import Batch
+from supercrystal.models.model import Batch
 from supercrystal.nanocrystal import Core, Nanocrystal
 from supercrystal.protocols import start as starts
 from supercrystal.protocols.annealing import Annealing
@@ -64,8 +64,8 @@ def test_slow_drying_loses_volume_at_a_constant_rate() -> None:
         float(np.prod(made.schedule.side(round(first + (last - first) * share))))
         for share in (0, 0.25, 0.4, 1)
     ]
-    assert volume[0] == pytest.approx(starts.sphere_volume(MODEL) / 0.2)
-    assert volume[3] == pytest.approx(starts.sphere_volume(MODEL) / CLOSE_PACKED)
+    assert volume[0] == pytest.approx(MODEL.volume / 0.2)
+    assert volume[3] == pytest.approx(MODEL.volume / CLOSE_PACKED)
     for share, found in ((0.25, volume[1]), (0.4, volume[2])):
         assert found == pytest.approx(volume[0] + share * (volume[3] - volume[0]), rel=2e-3)
 

@@ -179,13 +179,17 @@ def _between(depth: float):  # type: ignore[no-untyped-def]
     return bodies.bead_potentials(CUBE.bead_diameter, depth)
 
 
+def _faces(depth: float) -> tuple[float, float]:
+    return bodies.well(BODY, CUBE.core, {("b", "b"): _between(depth)}, "face", (1.0, 5.0))
+
+
 @settings(deadline=None, max_examples=10)
 @given(st.floats(-12.0, -0.05))
 def test_calibration_reaches_the_target(target: float) -> None:
-    found = bodies.calibrate(BODY, CUBE.core, _between, target, (1.0, 5.0))
+    found = bodies.calibrate(_faces, target)
     potentials = {("b", "b"): _between(found.depth)}
     # Found again on a grid of another kind, by the general sum.
-    gaps = np.linspace(found.gap - 0.05, found.gap + 0.05, 41)
+    gaps = np.linspace(found.position - 0.05, found.position + 0.05, 41)
     r = (8.6 + gaps)[:, None] * [0.0, 0.0, 1.0]
     energies = bodies.encounter(BODY, BODY, r, ONE, ONE, potentials).energy
     assert energies.min() == pytest.approx(target, rel=2e-3)
@@ -195,14 +199,19 @@ def test_calibration_reaches_the_target(target: float) -> None:
 
 def test_calibration_against_the_integral_over_two_cubes() -> None:
     constant = 5e-20 / 4.116e-21
-    found = bodies.calibrate(
-        BODY, CUBE.core, _between, lambda gap: hamaker.cubes(constant, 8.6, gap), (1.0, 5.0)
-    )
-    assert found.energy == pytest.approx(hamaker.cubes(constant, 8.6, found.gap), rel=1e-6)
+    found = bodies.calibrate(_faces, lambda gap: hamaker.cubes(constant, 8.6, gap))
+    assert found.energy == pytest.approx(hamaker.cubes(constant, 8.6, found.position), rel=1e-6)
     # Beads end where shells end, so that faces meet at two shells.
-    assert found.gap == pytest.approx(3.0, abs=0.05)
+    assert found.position == pytest.approx(3.0, abs=0.05)
     # Not against the cut out of two plates, which is too strong by more than half here.
-    assert float(hamaker.cube_faces(constant, 8.6, found.gap)) < 1.5 * found.energy
+    assert float(hamaker.cube_faces(constant, 8.6, found.position)) < 1.5 * found.energy
+
+
+def test_unlike_bodies_meet_where_like_ones_do() -> None:
+    gap, energy = _faces(0.4)
+    distance, same = bodies.facing_well(BODY, BODY, {("b", "b"): _between(0.4)}, (9.6, 13.6))
+    assert distance - 8.6 == pytest.approx(gap, abs=1e-5)
+    assert same == pytest.approx(energy, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +224,8 @@ def test_calibration_against_the_integral_over_two_cubes() -> None:
         (lambda: bodies.line(CUBE.core, "side"), "face, edge, corner"),
         (lambda: bodies.line(shapes.sphere(2.0), "face"), "cuboid"),
         (lambda: bodies.well(BODY, CUBE.core, {("b", "b"): _between(0.0)}, "face", (1.0, 5.0)), "no well"),
-        (lambda: bodies.calibrate(BODY, CUBE.core, _between, 1.0, (1.0, 5.0)), "energy < 0"),
-        (lambda: bodies.calibrate(BODY, CUBE.core, _between, -1e6, (1.0, 5.0), deepest=1.0), "deepest"),
+        (lambda: bodies.calibrate(_faces, 1.0), "energy < 0"),
+        (lambda: bodies.calibrate(_faces, -1e6, deepest=1.0), "deepest"),
         (lambda: bodies.bead_potentials(3.0, -1.0), "depth ≥ 0"),
         (lambda: bodies.bead_potentials(3.0, 1.0, reach=1.0), "reach"),
     ],

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from supercrystal import library
 from supercrystal.errors import PhysicsError
 from supercrystal.models import shells
-from supercrystal.models.shells import Batch
+from supercrystal.models.model import Batch
 from supercrystal.nanocrystal import Core, Nanocrystal
 from supercrystal.protocols import start as starts
 from supercrystal.protocols.assembly import Assembly, assemble

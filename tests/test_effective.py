@@ -14,6 +14,7 @@ from supercrystal.errors import PhysicsError, StudyError
 from supercrystal.interactions.shell import Shell
 from supercrystal.interactions.tabulation import total_energy, total_force
 from supercrystal.models import effective, shells
+from supercrystal.models.model import CLOSEST, Batch
 from supercrystal.models.pair_interactions import (
     BrushInteraction,
     Interaction,
@@ -21,10 +22,8 @@ from supercrystal.models.pair_interactions import (
     OsmoticElasticInteraction,
     PowerLawInteraction,
 )
-from supercrystal.models.shells import Batch
 from supercrystal.nanocrystal import Core, Nanocrystal
 from supercrystal.packing import ocm
-from supercrystal.protocols.placement import CLOSEST
 from supercrystal.report.terminal import console, mapping_table
 
 T = 298.15

@@ -15,6 +15,7 @@ from supercrystal.engines import base
 from supercrystal.interactions.cutoff import Cut
 from supercrystal.interactions.mie import Mie
 from supercrystal.models import effective, shells
+from supercrystal.models.model import Batch, Model
 from supercrystal.models.pair_interactions import (
     BrushInteraction,
     Interaction,
@@ -22,7 +23,6 @@ from supercrystal.models.pair_interactions import (
     OsmoticElasticInteraction,
     PowerLawInteraction,
 )
-from supercrystal.models.shells import Batch, ShellModel
 from supercrystal.nanocrystal import Core, Nanocrystal
 from supercrystal.protocols.start import CellStart, cell
 from supercrystal.simulate import _merged
@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[Interaction | None, str]] = {
 STEPS = 1500
 
 
-def _model(kind: str) -> ShellModel:
+def _model(kind: str) -> Model:
     interaction, attraction = KINDS[kind]
     if interaction is None:
         return shells.build(BATCHES, 298.15, attraction)

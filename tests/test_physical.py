@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from supercrystal import library, physical
 from supercrystal.errors import PhysicsError
 from supercrystal.models import shells
-from supercrystal.models.shells import Batch
+from supercrystal.models.model import Batch
 from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
 from supercrystal.packing import opm
 

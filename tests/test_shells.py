@@ -8,7 +8,7 @@ import pytest
 from supercrystal import library
 from supercrystal.errors import PhysicsError
 from supercrystal.models import shells
-from supercrystal.models.shells import Batch
+from supercrystal.models.model import Batch
 from supercrystal.nanocrystal import Core, Nanocrystal
 
 PBS = Nanocrystal(Core("PbS", 7.0), library.ligand("oleate"), 4.40)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from supercrystal import library
 from supercrystal.errors import TrajectoryError
 from supercrystal.models import shells
-from supercrystal.models.shells import Batch
+from supercrystal.models.model import Batch
 from supercrystal.packing import opm
 from supercrystal.protocols.drying import HELPED
 from supercrystal.protocols.start import TEMPLATE

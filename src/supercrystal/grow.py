@@ -19,7 +19,7 @@ import numpy as np
 from supercrystal import growth, lattices, library, physical
 from supercrystal.engines import base
 from supercrystal.errors import PhysicsError, RunDirectoryError, SimulationError
-from supercrystal.models.shells import ShellModel
+from supercrystal.models.model import Model
 from supercrystal.packing import hard
 from supercrystal.protocols import seeding
 from supercrystal.rundir import write_atomically
@@ -88,7 +88,7 @@ def conditions(study: Study) -> tuple[float | None, float | None]:
     return None, None
 
 
-def roles(model: ShellModel, phase: str) -> dict[str, str]:
+def roles(model: Model, phase: str) -> dict[str, str]:
     """Species of the catalogue → species of the model, the largest being A.
 
     Raises:
@@ -112,13 +112,13 @@ def roles(model: ShellModel, phase: str) -> dict[str, str]:
     return dict(zip(wanted, largest_first, strict=True))
 
 
-def _mean_diameter(model: ShellModel, name: str) -> float:
+def _mean_diameter(model: Model, name: str) -> float:
     chosen = [i for i, kind in enumerate(model.types) if species(kind) == name]
     return float(np.average([model.diameters[i] for i in chosen], weights=[model.counts[i] for i in chosen]))
 
 
 def crystal(
-    model: ShellModel,
+    model: Model,
     phase: str,
     packing_fraction: float,
     count: int,
@@ -177,7 +177,7 @@ def crystal(
 
 
 def packing_under_pressure(
-    model: ShellModel, phase: str, pressure: float, count: int, choice: base.Choice, seed: int
+    model: Model, phase: str, pressure: float, count: int, choice: base.Choice, seed: int
 ) -> float:
     """Packing fraction that a whole crystal takes under a pressure [kT/nm³]: a short run of it.
 
@@ -228,14 +228,14 @@ def _tried(function: Callable[[float], float], value: float) -> float:
         return math.nan
 
 
-def _schedule(model: ShellModel, steps: int, pressure: float | None, flexible: Any) -> Schedule:
+def _schedule(model: Model, steps: int, pressure: float | None, flexible: Any) -> Schedule:
     solvent = (model.solvent_strength,) * 2 if model.solvent else ()
     if pressure is None:
         return Schedule(steps=(0, steps), solvent=solvent)
     return Schedule(steps=(0, steps), solvent=solvent, pressure=(pressure,) * 2, flexible=flexible)
 
 
-def steps(model: ShellModel, question: Question) -> int:
+def steps(model: Model, question: Question) -> int:
     """Steps of one run after the release."""
     return max(question.frames, round(question.duration / model.timestep))
 
@@ -301,7 +301,7 @@ def grow(
 
 def _result(
     study: Study,
-    model: ShellModel,
+    model: Model,
     question: Question,
     packing: float,
     choice: base.Choice,

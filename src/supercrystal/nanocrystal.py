@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import PhysicsError, UnknownNameError, nearest
+from supercrystal.shapes import Shape, sphere
 
 #: Densest grafting of alkyl chains, ligands per nm²: one chain on A0 = 1/5.5 = 0.182 nm². Its source is the value that
 #: the public implementation of the packing models uses for hydrocarbon ligands; measured densities can exceed it.
@@ -82,24 +83,57 @@ def ligand_length(
 
 @dataclass(frozen=True)
 class Core:
-    """A spherical inorganic core."""
+    """An inorganic core: a sphere, or another convex shape.
+
+    Args:
+        material: its name in the library.
+        diameter_nm: of the sphere; of another shape that of the sphere of its volume (`Core.of`) [nm].
+        shape: a polyhedron without rounding; None is a sphere.
+    """
 
     material: str
     diameter_nm: float
+    shape: Shape | None = None
 
     def __post_init__(self) -> None:
         if not self.diameter_nm > 0:
             raise PhysicsError(f"a core needs a diameter > 0 nm; got {self.diameter_nm}")
 
+    @classmethod
+    def of(cls, material: str, shape: Shape) -> Core:
+        """Return a core of any shape.
+
+        Raises:
+            PhysicsError: a rounded shape, which is a core in its shell.
+
+        >>> from supercrystal.shapes import cube
+        >>> core = Core.of("CsPbBr3", cube(8.6))
+        >>> round(core.volume_nm3, 3), round(core.diameter_nm, 3)
+        (636.056, 10.67)
+        """
+        if shape.spherical:
+            return cls(material, 2 * shape.rounding)
+        if shape.rounding:
+            raise PhysicsError(
+                f"a core has no rounding; this {shape.name} is rounded by {shape.rounding} nm: leave the shell out"
+            )
+        return cls(material, 2 * shape.sphere_radius, shape)
+
+    def scaled(self, factor: float) -> Core:
+        """Return the core with all lengths times `factor`."""
+        if self.shape is None:
+            return Core(self.material, factor * self.diameter_nm)
+        return Core.of(self.material, self.shape.scaled(factor))
+
     @property
     def radius_nm(self) -> float:
-        """Core radius R [nm]."""
+        """Radius R of the sphere of equal volume [nm]."""
         return self.diameter_nm / 2
 
     @property
     def area_nm2(self) -> float:
         """Surface area, which carries the ligands [nm²]."""
-        return math.pi * self.diameter_nm**2
+        return math.pi * self.diameter_nm**2 if self.shape is None else self.shape.surface
 
     @property
     def volume_nm3(self) -> float:
@@ -144,18 +178,22 @@ class Nanocrystal:
         ligand: the ligand.
         grafting_density: ligands per nm² of core surface, σ.
         coverage: ξ = σ A0 in the packing models. ``None`` takes σ times the ligand's chains over `MAX_GRAFTING_DENSITY`.
+        shell_nm: measured thickness of the ligand shell; ``None`` derives it from the ligands' volume [nm].
     """
 
     core: Core
     ligand: Ligand
     grafting_density: float
     coverage: float | None = None
+    shell_nm: float | None = None
 
     def __post_init__(self) -> None:
         if not self.grafting_density > 0:
             raise PhysicsError(f"a grafting density must be > 0 nm⁻²; got {self.grafting_density}")
         if self.coverage is not None and not self.coverage > 0:
             raise PhysicsError(f"a coverage ξ must be > 0; got {self.coverage}")
+        if self.shell_nm is not None and not self.shell_nm > 0:
+            raise PhysicsError(f"a shell needs a thickness > 0 nm; got {self.shell_nm}")
 
     @property
     def xi(self) -> float:
@@ -173,3 +211,33 @@ class Nanocrystal:
     def ligands(self) -> float:
         """Mean number of ligands on one core [-]."""
         return self.grafting_density * self.core.area_nm2
+
+    @property
+    def shell_thickness(self) -> float:
+        """Thickness t of the ligand shell [nm]: the measured one, or that which the ligands fill.
+
+        ``V(t) = V + ξ A L`` with V(t) the volume of the core with a ball of radius t rolled over it. For a sphere this is
+        OPM, ``2 (R + t) = 2 R (1 + 3 ξ L/R)^(1/3)``. That the argument also holds for cubes is an assumption of this
+        package: no source defines OPM for them, and `shell_nm` takes a measured thickness instead.
+
+        >>> from supercrystal.shapes import cube
+        >>> oleate = Ligand("oleate", 18, 1)
+        >>> round(Nanocrystal(Core.of("CsPbBr3", cube(8.6)), oleate, 3.0).shell_thickness, 3)
+        1.105
+        """
+        if self.shell_nm is not None:
+            return self.shell_nm
+        filled = self.core.volume_nm3 + self.xi * self.core.area_nm2 * self.ligand.length_nm
+        if self.core.shape is None:
+            return (3 * filled / (4 * math.pi)) ** (1 / 3) - self.core.radius_nm
+        from scipy.optimize import brentq
+
+        shape = self.core.shape
+        # A ball rolled over flat faces alone would make t = ξ L: edges and corners only take more.
+        return float(brentq(lambda t: shape.capped(t).volume - filled, 0.0, self.xi * self.ligand.length_nm))
+
+    @property
+    def capped(self) -> Shape:
+        """The core in its shell."""
+        shape = sphere(self.core.diameter_nm) if self.core.shape is None else self.core.shape
+        return shape.capped(self.shell_thickness)

@@ -14,7 +14,7 @@ from typing import Any
 from supercrystal import __version__, library, physical
 from supercrystal.engines import base
 from supercrystal.models.effective import describe
-from supercrystal.models.shells import ShellModel
+from supercrystal.models.model import Model
 from supercrystal.protocols.assembly import Assembly, assemble
 from supercrystal.protocols.drying import Drying
 from supercrystal.protocols.sedimentation import Sedimentation
@@ -31,7 +31,7 @@ class Prepared:
     """A study turned into particles, forces and a schedule."""
 
     study: Study
-    model: ShellModel
+    model: Model
     assembly: Assembly
 
     @property
@@ -57,7 +57,7 @@ def prepare(study: Study) -> Prepared:
     return Prepared(study, model, assemble(model, study.start(), stages, study.seed, weight))
 
 
-def _weights(study: Study, model: ShellModel) -> dict[str, float]:
+def _weights(study: Study, model: Model) -> dict[str, float]:
     """Force on each type where the first species has a gravitational length of one diameter [kT/nm]."""
     first = physical.library_buoyant_mass_kg(study.batches()[0].nanocrystal, study.solvent)
     return {

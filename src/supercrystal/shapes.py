@@ -123,6 +123,18 @@ class Shape:
             raise PhysicsError(f"a shell needs a finite thickness ≥ 0 nm; got {thickness}")
         return replace(self, rounding=self.rounding + thickness)
 
+    def scaled(self, factor: float) -> Shape:
+        """Return the shape with all lengths times `factor` > 0."""
+        if not 0 < factor < np.inf:
+            raise PhysicsError(f"a shape can be scaled by a finite factor > 0; got {factor}")
+        parameters = {
+            key: tuple(factor * x for x in value) if isinstance(value, tuple) else factor * value
+            for key, value in self.parameters.items()
+        }
+        return replace(
+            self, vertices=factor * self.vertices, rounding=factor * self.rounding, parameters=parameters
+        )
+
     def extent(self, direction: ArrayLike) -> float:
         """Distance from the centre to the surface along a direction of the body's frame, of any length [nm].
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import typing
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,19 +16,17 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from supercrystal import library, physical
 from supercrystal.errors import StudyError, nearest
-from supercrystal.models import effective, shells
-from supercrystal.models.shells import Batch, ShellModel
-from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
+from supercrystal.models import cubes, effective, shells
+from supercrystal.models.model import Batch, Model
 from supercrystal.protocols.annealing import Annealing
 from supercrystal.protocols.assembly import Stage
 from supercrystal.protocols.compression import Compression
@@ -36,6 +35,7 @@ from supercrystal.protocols.drying import Drying, SlowDrying
 from supercrystal.protocols.sedimentation import Sedimentation
 from supercrystal.protocols.start import CellStart, FilmStart
 from supercrystal.study_interactions import INTERACTIONS, AnyInteraction, ShellInteractionTable
+from supercrystal.study_nanocrystals import LIGAND_TAGS, CoreTable, LigandTable, NanocrystalTable
 from supercrystal.study_stages import (
     STAGES,
     START_KEYS,
@@ -51,80 +51,37 @@ from supercrystal.study_stages import (
 )
 from supercrystal.units import kpa_per_kt_nm3
 
-#: How pydantic marks the two ways to give a ligand in the location of an error.
-LIGAND_TAGS = ("by name", "by carbons")
-
-
-class CoreTable(Table):
-    """``[nanocrystals.core]``."""
-
-    material: str
-    shape: Literal["sphere"] = "sphere"
-    diameter_nm: number(1.0, 50.0, "nanometres: 7 nm is 7.0, not 70 (ångström) nor 7e-9 (metres)")  # type: ignore[valid-type]
-
-    @field_validator("material")
-    @classmethod
-    def _known(cls, material: str) -> str:
-        if material not in library.names("cores"):
-            known = library.names("cores")
-            raise ValueError(
-                f"not in the library of cores{nearest(material, known)}; known: {', '.join(known)} "
-                "(add more in potentials/cores.toml)"
-            )
-        return material
-
-
-class LigandTable(Table):
-    """``[nanocrystals.ligand]`` for a ligand that the library does not have."""
-
-    carbons: Annotated[int, Field(ge=1, le=60)]
-    double_bonds: Annotated[int, Field(ge=0, le=6)] = 0
-
-    @model_validator(mode="after")
-    def _bonds(self) -> LigandTable:
-        if self.double_bonds >= self.carbons:
-            raise ValueError(
-                f"a chain of {self.carbons} carbons cannot have {self.double_bonds} double bonds"
-            )
-        return self
-
-
-class NanocrystalTable(Table):
-    """``[[nanocrystals]]``."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+-]*$", max_length=32)] | None = None
-    count: Annotated[int, Field(ge=1, le=10_000_000)]
-    excess: number(0.0, 10.0, "share of `count` that is added to it: 0.2 is 20 % more") = 0.0  # type: ignore[valid-type]
-    core: CoreTable
-    ligand: Annotated[
-        Annotated[str, Tag(LIGAND_TAGS[0])] | Annotated[LigandTable, Tag(LIGAND_TAGS[1])],
-        Discriminator(lambda value: LIGAND_TAGS[not isinstance(value, str)]),
-        BeforeValidator(lambda value: {"carbons": value} if type(value) is int else value),
-    ]
-    grafting_density_per_nm2: number(0.1, 10.0, "ligands per nm² of core surface")  # type: ignore[valid-type]
-    coverage: number(0.05, 2.0, "ξ; left out, it is the grafting density over 5.5 nm⁻²") | None = None  # type: ignore[valid-type]
-    size_dispersity: number(0.0, 0.15, "standard deviation over mean: 5 % is 0.05") = 0.0  # type: ignore[valid-type]
-
-    @field_validator("ligand")
-    @classmethod
-    def _known(cls, ligand: str | LigandTable) -> str | LigandTable:
-        if isinstance(ligand, str) and ligand not in library.names("ligands"):
-            known = library.names("ligands")
-            raise ValueError(
-                f"not in the library of ligands{nearest(ligand, known)}; known: {', '.join(known)}; "
-                "or give it by its carbons: ligand = { carbons = 18, double_bonds = 1 }"
-            )
-        return ligand
+#: Volume fraction of capped nanocrystals at the start where the study does not say it. Bodies are placed so that they may
+#: turn freely.
+INITIAL_PACKING = {"shells": 0.35, "cubes": 0.15}
 
 
 class ModelTable(Table):
     """``[model]``."""
 
-    tier: Literal["shells"] = "shells"
+    tier: Literal["shells", "cubes"] = "shells"
     timestep_factor: number(0.05, 20.0, "times the step that the stiffest pair allows") = 1.0  # type: ignore[valid-type]
     interaction: AnyInteraction = ShellInteractionTable()
     attraction: Literal["none", "hamaker"] = "none"
     chain_geometry: Literal["tetrahedral", "alkane"] = "tetrahedral"
+    bead_diameter_nm: number(0.1, 50.0, "of the beads of a body; at least twice its shell") | None = None  # type: ignore[valid-type]
+    beads_per_edge: Annotated[int, Field(ge=2, le=30)] | None = None
+    wells_kT: Annotated[
+        tuple[Annotated[tuple[str, str, Annotated[float, Field(ge=-50, lt=0)]], Field(strict=False)], ...],
+        Field(strict=False, description="[[name, name, energy of two faces in kT], …]"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _of_the_tier(self) -> ModelTable:
+        foreign = {"shells": {"bead_diameter_nm", "beads_per_edge", "wells_kT"}, "cubes": {"interaction"}}[
+            self.tier
+        ]
+        misplaced = sorted(self.model_fields_set & foreign)
+        if misplaced:
+            raise ValueError(
+                f"tier = '{self.tier}' has no {', '.join(misplaced)}; leave it out, or change the tier"
+            )
+        return self
 
 
 class Study(Table):
@@ -163,24 +120,25 @@ class Study(Table):
         """The nanocrystals as physics sees them."""
         batches = []
         for table in self.nanocrystals:
-            geometry = self.model.chain_geometry
-            if isinstance(table.ligand, str):
-                ligand = library.ligand(table.ligand, geometry)
-            else:
-                double = table.ligand.double_bonds
-                label = f"C{table.ligand.carbons}" + (f":{double}" if double else "")
-                ligand = Ligand(label, table.ligand.carbons, double, geometry)
-            nanocrystal = Nanocrystal(
-                Core(table.core.material, table.core.diameter_nm),
-                ligand,
-                table.grafting_density_per_nm2,
-                table.coverage,
-            )
             name = table.name or table.core.material
+            nanocrystal = table.nanocrystal(self.model.chain_geometry)
             batches.append(
                 Batch(name, nanocrystal, round(table.count * (1 + table.excess)), table.size_dispersity)
             )
         return tuple(batches)
+
+    @model_validator(mode="after")
+    def _tier_for_shapes(self) -> Study:
+        faceted = sorted({table.core.shape for table in self.nanocrystals} - {"sphere"})
+        if faceted and self.model.tier == "shells":
+            raise ValueError(
+                f"core.shape = '{faceted[0]}' needs bodies: give model.tier = 'cubes'; tier 'shells' has spheres only"
+            )
+        if not faceted and self.model.tier == "cubes":
+            raise ValueError(
+                "model.tier = 'cubes' needs a core of shape cube or plate; these are spheres only"
+            )
+        return self
 
     @model_validator(mode="after")
     def _start_once(self) -> Study:
@@ -192,13 +150,22 @@ class Study(Table):
                 )
         return self
 
-    def build_model(self) -> ShellModel:
+    def build_model(self) -> Model:
         """Particle types and forces of the nanocrystals.
 
         Raises:
             PhysicsError: the interaction is not defined for these nanocrystals.
         """
         table = self.model
+        if table.tier == "cubes":
+            return cubes.build(
+                self.batches(),
+                self.temperature_K,
+                cubes.Settings(
+                    table.bead_diameter_nm, table.beads_per_edge, table.attraction, table.wells_kT
+                ),
+                timestep_factor=table.timestep_factor,
+            )
         interaction = table.interaction.physics(self.solvent)
         if interaction is None:
             return shells.build(
@@ -223,12 +190,13 @@ class Study(Table):
     def start(self) -> FilmStart | CellStart:
         """How the run starts: the first stage that needs a film or a cell decides which."""
         first = self.protocol[0]
+        fraction = first.initial_packing_fraction or INITIAL_PACKING[self.model.tier]
         film = next((t for t in self.protocol if isinstance(t, DryingTable | SedimentationTable)), None)
         if film is None:
-            return CellStart(first.initial_packing_fraction, first.mixing_brownian_times)
+            return CellStart(fraction, first.mixing_brownian_times)
         shape = first if isinstance(first, DryingTable | SedimentationTable) else film
         return FilmStart(
-            packing_fraction=first.initial_packing_fraction,
+            packing_fraction=fraction,
             layers=shape.dry_layers,
             swelling=max(t.setting_swelling for t in self.protocol if isinstance(t, DryingTable))
             if any(isinstance(t, DryingTable) for t in self.protocol)
@@ -237,11 +205,11 @@ class Study(Table):
             mixing_time=first.mixing_brownian_times,
         )
 
-    def stages(self, model: ShellModel) -> tuple[Stage, ...]:
+    def stages(self, model: Model) -> tuple[Stage, ...]:
         """The stages as physics sees them, for the nanocrystals of a model."""
         return tuple(self._stage(table, model) for table in self.protocol)
 
-    def _stage(self, table: Any, model: ShellModel) -> Stage:
+    def _stage(self, table: Any, model: Model) -> Stage:
         rest = {"hold_time": table.hold_brownian_times, "frames": table.frames}
         match table:
             case DryingTable():
@@ -299,6 +267,15 @@ def _fields(path: list[str], location: Iterable[int | str]) -> dict[str, Any]:
     return dict(_TABLES.get(parents[-1] if parents else "", Study).model_fields)
 
 
+def _hint(field: Any) -> str | None:
+    """What a field says about its values, also where it may be left out."""
+    if isinstance(field, FieldInfo):
+        found = [field.description, *map(_hint, field.metadata), _hint(field.annotation)]
+    else:
+        found = [_hint(part) for part in (*typing.get_args(field), *getattr(field, "__metadata__", ()))]
+    return next((text for text in found if text), None)
+
+
 def _dotted(path: list[str]) -> str:
     text = ""
     for part in path:
@@ -320,11 +297,7 @@ def _explain(error: Any) -> str:
         return f"{key}.kind = {given!r}: allowed {', '.join(kinds)}{spelled}"
     if kind == "missing":
         return f"{key}: missing; it is required"
-    hint = getattr(fields.get(path[-1] if path else ""), "description", None)
-    if hint is None and path and path[-1] in fields:
-        hint = next(
-            (m.description for m in fields[path[-1]].metadata if getattr(m, "description", None)), None
-        )
+    hint = _hint(fields[path[-1]]) if path and path[-1] in fields else None
     after = f" ({hint})" if hint else ""
     if kind in ("greater_than_equal", "less_than_equal"):
         relation = "≥" if kind == "greater_than_equal" else "≤"

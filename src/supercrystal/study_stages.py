@@ -35,7 +35,7 @@ class StageTable(Table):
     hold_brownian_times: _HOLD = 200.0  # type: ignore[valid-type]
     frames: _FRAMES = 60
     mixing_brownian_times: _TIMES = 20.0  # type: ignore[valid-type]
-    initial_packing_fraction: _FRACTION = 0.35  # type: ignore[valid-type]
+    initial_packing_fraction: _FRACTION | None = None  # type: ignore[valid-type]
 
 
 class _InFilm(StageTable):

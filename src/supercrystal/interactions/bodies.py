@@ -292,90 +292,107 @@ def well(
     Raises:
         PhysicsError: a curve that is lowest at an end, where no well is, or as `curve`.
     """
+    return _deepest(lambda h: curve(body, core, potentials, approach, h, offset)[0], gaps, approach)
+
+
+def facing_well(
+    a: Body | str, b: Body | str, potentials: Potentials, distances: tuple[float, float]
+) -> tuple[float, float]:
+    """Centre distance [nm] and energy [kT] of the deepest point of two parallel bodies on a line along x.
+
+    Args:
+        a: the one, or the type of a single site.
+        b: the other.
+        potentials: as `encounter`.
+        distances: range of centre distances [nm].
+
+    Raises:
+        PhysicsError: a curve that is lowest at an end, or as `encounter`.
+    """
+    upright = np.array([1.0, 0.0, 0.0, 0.0])
+
+    def energy(r: ArrayLike) -> NDArray[np.float64]:
+        separation = np.multiply.outer(np.asarray(r, float), [1.0, 0.0, 0.0])
+        return encounter(a, b, separation, upright, upright, potentials).energy
+
+    return _deepest(energy, distances, "face")
+
+
+def _deepest(
+    energy: Callable[[ArrayLike], NDArray[np.float64]], span: tuple[float, float], what: str
+) -> tuple[float, float]:
+    """Where an energy is lowest within a span, and how low."""
     from scipy.optimize import minimize_scalar
 
-    h = np.linspace(*gaps, GRID)
-    energy, _ = curve(body, core, potentials, approach, h, offset)
-    lowest = int(np.argmin(energy))
-    if not energy[lowest] < min(energy[0], energy[-1]):
+    x = np.linspace(*span, GRID)
+    values = energy(x)
+    lowest = int(np.argmin(values))
+    if not values[lowest] < min(values[0], values[-1]):
         raise PhysicsError(
-            f"the {approach} curve has no well between {gaps[0]:.4g} and {gaps[1]:.4g} nm: it is lowest at an end, with "
-            f"{energy[0]:.4g} and {energy[-1]:.4g} kT there"
+            f"the {what} curve has no well between {span[0]:.4g} and {span[1]:.4g} nm: it is lowest at an end, with "
+            f"{values[0]:.4g} and {values[-1]:.4g} kT there"
         )
     found = minimize_scalar(
-        lambda x: float(curve(body, core, potentials, approach, x, offset)[0]),
-        bounds=(h[lowest - 1], h[lowest + 1]),
+        lambda value: float(energy(value)),
+        bounds=(x[lowest - 1], x[lowest + 1]),
         method="bounded",
-        options={"xatol": 1e-7 * (gaps[1] - gaps[0])},
+        options={"xatol": 1e-7 * (span[1] - span[0])},
     )
     return float(found.x), float(found.fun)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Beads whose face-to-face well is as deep as asked.
+    """A pair whose well is as deep as asked.
 
     Args:
-        depth: of the attraction between two beads [kT].
-        gap: between the cores where the well is deepest [nm].
+        depth: of the attraction between two sites [kT].
+        position: where the well is deepest: gap or centre distance, as the well has it [nm].
         energy: there [kT].
-        target: what was asked for at this gap [kT].
+        target: what was asked for there [kT].
     """
 
     depth: float
-    gap: float
+    position: float
     energy: float
     target: float
 
 
 def calibrate(
-    body: Body,
-    core: Shape,
-    between: Callable[[float], Sequence[PairPotential]],
+    well_of: Callable[[float], tuple[float, float]],
     target: float | Callable[[float], float],
-    gaps: tuple[float, float],
     deepest: float = 100.0,
 ) -> Calibration:
-    """Depth of the attraction between beads at which two faces bind with the wanted energy.
+    """Depth of the attraction between two sites at which a pair binds with the wanted energy.
 
     Args:
-        body: both bodies, all of whose beads have one type.
-        core: the shape that `body` was made from.
-        between: the potentials between two beads for a depth > 0 [kT].
-        target: energy of the well < 0, or that as a function of the gap between cores at which the well is [kT].
-        gaps: range of gaps in which the well lies, beyond the reach of what repels and short of the attraction's end [nm].
+        well_of: position [nm] and energy [kT] of the pair's well for a depth > 0 [kT]: `well`, or `facing_well`.
+        target: energy of the well < 0, or that as a function of the position of the well [kT].
         deepest: depth up to which it is looked for [kT].
 
     Raises:
-        PhysicsError: beads of several types, a target ≥ 0, or one that no depth up to `deepest` reaches.
+        PhysicsError: a target ≥ 0, or one that no depth up to `deepest` reaches.
     """
     from scipy.optimize import brentq
 
-    types = set(body.bead_types)
-    if len(types) != 1:
-        raise PhysicsError(f"calibration needs beads of one type; this body has {', '.join(sorted(types))}")
-    bead = types.pop()
-
-    def aim(gap: float) -> float:
-        value = float(target(gap)) if callable(target) else float(target)
+    def aim(position: float) -> float:
+        value = float(target(position)) if callable(target) else float(target)
         if not value < 0:
-            raise PhysicsError(
-                f"a well has an energy < 0; the target is {value:.4g} kT at a gap of {gap:.4g} nm"
-            )
+            raise PhysicsError(f"a well has an energy < 0; the target is {value:.4g} kT at {position:.4g} nm")
         return value
 
     def miss(log_depth: float) -> float:
-        gap, energy = well(body, core, {(bead, bead): between(math.exp(log_depth))}, "face", gaps)
-        return energy / aim(gap) - 1
+        position, energy = well_of(math.exp(log_depth))
+        return energy / aim(position) - 1
 
     # From a well that is too shallow upwards: at small depths the ratio is proportional to the depth.
     low = math.log(1e-6 * deepest)
     high = math.log(deepest)
     if miss(low) > 0 or miss(high) < 0:
         raise PhysicsError(
-            f"no depth between {math.exp(low):.3g} and {deepest:.3g} kT between beads gives the wanted well; give another "
+            f"no depth between {math.exp(low):.3g} and {deepest:.3g} kT between sites gives the wanted well; give another "
             "`deepest`, or look at `well` for the range that is reached"
         )
     depth = math.exp(float(brentq(miss, low, high, xtol=1e-9)))
-    gap, energy = well(body, core, {(bead, bead): between(depth)}, "face", gaps)
-    return Calibration(depth, gap, energy, aim(gap))
+    position, energy = well_of(depth)
+    return Calibration(depth, position, energy, aim(position))

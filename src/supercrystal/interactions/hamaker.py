@@ -98,9 +98,7 @@ def cube_faces_force(constant: ArrayLike, edge: ArrayLike, gap: ArrayLike) -> ND
 
 
 def cubes(constant: float, edge: float, gap: float) -> float:
-    """Attraction of two equal cubes face to face, ``-(A/π²) ∫∫ |r1 - r2|⁻⁶`` over both [kT].
-
-    The six integrals are three over the difference vector, weighted by the volume in which both ends lie in the cubes.
+    """Attraction of two equal cubes face to face, `cuboids` for them [kT].
 
     Args:
         constant: Hamaker constant A [kT].
@@ -110,16 +108,88 @@ def cubes(constant: float, edge: float, gap: float) -> float:
     Raises:
         PhysicsError: an edge that is not positive, or a gap below 0.01 l.
     """
-    if not (edge > 0 and gap >= 0.01 * edge):
-        raise PhysicsError(f"the integral needs an edge > 0 and a gap ≥ 0.01 edge; got {edge}, {gap} nm")
+    return cuboids(constant, (edge,) * 3, (edge,) * 3, edge + gap)
+
+
+def cuboids(constant: float, a: ArrayLike, b: ArrayLike, distance: float) -> float:
+    """Attraction of two parallel cuboids on a line along x, ``-(A/π²) ∫∫ |r1 - r2|⁻⁶`` over both [kT].
+
+    The six integrals are three over the difference vector, weighted by the volume in which both ends lie in the cuboids.
+
+    Args:
+        constant: Hamaker constant A [kT].
+        a: three edges > 0 of the one [nm].
+        b: of the other [nm].
+        distance: of the centres, which leaves a gap of at least 0.01 of the longest edge between the faces, below which
+            the quadrature is not fine enough [nm].
+
+    Raises:
+        PhysicsError: an edge that is not positive, or too small a gap.
+    """
+    one, other = np.asarray(a, float), np.asarray(b, float)
+    gap = distance - (one[0] + other[0]) / 2
+    if not (np.all(one > 0) and np.all(other > 0) and gap >= 0.01 * max(one.max(), other.max()) * (1 - 1e-9)):
+        raise PhysicsError(
+            f"the integral needs edges > 0 and a gap ≥ 0.01 of the longest; got {one.tolist()}, {other.tolist()} and a gap "
+            f"of {gap:.4g} nm"
+        )
+    # Differences along an axis are as frequent as the overlap of one interval with the shifted other.
+    x, wx = _graded(one[0] + other[0], (min(one[0], other[0]), max(one[0], other[0])))
+    wx = wx * np.minimum.reduce([x, one[0] + other[0] - x, np.full_like(x, min(one[0], other[0]))])
+    lateral = []
+    for p, q in zip(one[1:], other[1:], strict=True):
+        y, wy = _graded((p + q) / 2, (abs(p - q) / 2,))
+        lateral.append((y, 2 * wy * np.minimum((p + q) / 2 - y, min(p, q))))
+    (y, wy), (z, wz) = lateral
+    square = (gap + x)[:, None, None] ** 2 + y[None, :, None] ** 2 + z**2
+    return -constant / np.pi**2 * float(np.einsum("i,j,k,ijk", wx, wy, wz, square**-3))
+
+
+def _graded(length: float, kinks: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes and weights on [0, length], finer towards 0, with an end of a piece at every kink."""
     nodes, weights = np.polynomial.legendre.leggauss(12)
-    edges = np.linspace(0, 1, 9) ** 3  # finer where the cubes are close
-    half = np.diff(edges)[:, None] / 2
-    t = (edges[:-1, None] + half * (nodes + 1)).ravel()
-    w = (half * weights).ravel()
-    x, wx = edge * t, edge * w * edge * (1 - t)  # all differences x, and how often each occurs
-    total = 0.0
-    for z, wz in ((gap + edge * t, edge * w * edge * t), (gap + edge * (1 + t), edge * w * edge * (1 - t))):
-        square = x[:, None, None] ** 2 + x[None, :, None] ** 2 + z**2
-        total += 4 * float(np.einsum("i,j,k,ijk", wx, wx, wz, square**-3))
-    return -constant / np.pi**2 * total
+    ends = np.unique(np.concatenate([length * np.linspace(0, 1, 9) ** 3, kinks]))
+    ends = ends[(ends >= 0) & (ends <= length)]
+    half = np.diff(ends)[:, None] / 2
+    return (ends[:-1, None] + half * (nodes + 1)).ravel(), (half * weights).ravel()
+
+
+def spheres(constant: float, one: float, other: float, distance: float) -> float:
+    """Attraction of two spheres of given radii at the centre distance, as `Hamaker` before it is cut [kT].
+
+    Raises:
+        PhysicsError: spheres that touch.
+    """
+    if not (one > 0 and other > 0 and distance > one + other):
+        raise PhysicsError(
+            f"the spheres need radii > 0 and to be apart; got {one}, {other} and {distance} nm"
+        )
+    whole = Hamaker(constant, (one, other), distance, 2 * distance)
+    return float(whole._bare(np.asarray(distance))[0])
+
+
+def sphere_cuboid(constant: float, radius: float, edges: ArrayLike, distance: float) -> float:
+    """Attraction of a sphere and a cuboid on a line along x, ``-(4 A R³/3π) ∫ (r² - R²)⁻³`` over the cuboid [kT].
+
+    The integrand is that of a sphere and a point at the distance r of its centre.
+
+    Args:
+        constant: Hamaker constant A [kT].
+        radius: R > 0 of the sphere [nm].
+        edges: three edges > 0 of the cuboid [nm].
+        distance: of the centres, which leaves a gap of at least 0.01 R [nm].
+
+    Raises:
+        PhysicsError: a radius or edge that is not positive, or too small a gap.
+    """
+    block = np.asarray(edges, float)
+    gap = distance - radius - block[0] / 2
+    if not (radius > 0 and np.all(block > 0) and gap >= 0.01 * radius):
+        raise PhysicsError(
+            f"the integral needs a radius and edges > 0 and a gap ≥ 0.01 radius; got {radius}, {block.tolist()} and a gap "
+            f"of {gap:.4g} nm"
+        )
+    (x, wx), (y, wy), (z, wz) = _graded(block[0], ()), _graded(block[1] / 2, ()), _graded(block[2] / 2, ())
+    square = (radius + gap + x)[:, None, None] ** 2 + y[None, :, None] ** 2 + z**2 - radius**2
+    total = 4 * float(np.einsum("i,j,k,ijk", wx, wy, wz, square**-3))
+    return -4 * constant * radius**3 / (3 * np.pi) * total

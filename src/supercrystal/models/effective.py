@@ -19,8 +19,8 @@ from supercrystal.interactions.tabulation import closest, total_energy, total_fo
 from supercrystal.interactions.virial import barker_henderson_diameter, reduced_second_virial
 from supercrystal.interactions.wall import Wall
 from supercrystal.models import shells
+from supercrystal.models.model import CLOSEST, Batch, Model, Parameter
 from supercrystal.models.pair_interactions import Interaction, PairGeometry
-from supercrystal.models.shells import Batch, Parameter, ShellModel
 from supercrystal.nanocrystal import Nanocrystal
 from supercrystal.system import PairPotential, species
 
@@ -28,8 +28,6 @@ from supercrystal.system import PairPotential, species
 THERMAL_ENERGY = 1.0
 #: Energy of a pair that a random start allows [kT]: the friction takes it up within a few steps.
 START_ENERGY = 20.0
-#: Centres of a random start are at least this fraction of their spheres' diameters apart (`protocols.placement.CLOSEST`).
-_PLACED = 0.9
 AVOGADRO_PER_NM3 = 602.214076  # molecules per nm³ in 1 mol/cm³
 
 
@@ -100,7 +98,7 @@ def build(
     attraction: str = "none",
     strengths: Sequence[float] = (),
     timestep_factor: float = 1.0,
-) -> ShellModel:
+) -> Model:
     """Derive a model with the given interaction from nanocrystals.
 
     Args:
@@ -137,12 +135,12 @@ def build(
             solvent[key] = terms.solvent
         stiffest = max(stiffest, stiffest_curvature(always, geometry.contact, terms.solvent, visited))
         apart = closest(always, START_ENERGY, terms.solvent, visited)
-        scale = max(scale, apart / (_PLACED * geometry.contact))
+        scale = max(scale, apart / (CLOSEST * geometry.contact))
         parameters += _derived(always, terms.solvent, interaction.strength, geometry.contact)
         mapping += [Parameter(key, *parameter) for parameter in parameters]
 
     names = tuple(name for name, _, _ in types)
-    return ShellModel(
+    return Model(
         types=names,
         counts=tuple(count for _, _, count in types),
         nanocrystals=tuple(nanocrystal for _, nanocrystal, _ in types),
@@ -184,7 +182,7 @@ def _derived(
     ]
 
 
-def describe(model: ShellModel, every: bool = False) -> list[dict[str, Any]]:
+def describe(model: Model, every: bool = False) -> list[dict[str, Any]]:
     """Mapping from physical to engine parameters, ready for JSON: pair, name, value, unit, source.
 
     Args:

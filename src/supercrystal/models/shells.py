@@ -11,8 +11,8 @@ stratification as with hydrodynamics.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -22,6 +22,7 @@ from supercrystal.errors import PhysicsError
 from supercrystal.interactions.hamaker import Hamaker
 from supercrystal.interactions.shell import Shell, shell_from_brush
 from supercrystal.interactions.wall import Wall
+from supercrystal.models.model import Batch, Model, Parameter
 from supercrystal.nanocrystal import Nanocrystal
 from supercrystal.packing import opm
 from supercrystal.system import PairPotential
@@ -65,76 +66,16 @@ def by_construction(interaction: str, dries: bool) -> str:
     return f"{owes}{stops}. That this run's spacing lies near OPM is therefore no test of OPM."
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Nanocrystals of one synthesis.
-
-    Args:
-        name: species name, the base of particle type names.
-        nanocrystal: the mean nanocrystal.
-        count: how many.
-        size_dispersity: standard deviation of the core diameter over its mean [-].
-    """
-
-    name: str
-    nanocrystal: Nanocrystal
-    count: int
-    size_dispersity: float = 0.0
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a pair potential and the physical input that it stands for."""
-
-    pair: tuple[str, str]
-    name: str
-    value: float
-    unit: str
-    source: str
-
-
-@dataclass(frozen=True)
-class ShellModel:
-    """Particle types with everything that depends on the nanocrystals alone, in nm, kT and Brownian times."""
-
-    types: tuple[str, ...]
-    counts: tuple[int, ...]
-    nanocrystals: tuple[Nanocrystal, ...]
-    diameters: tuple[float, ...]  #: OPM diameter of each type [nm]
-    pairs: Mapping[tuple[str, str], tuple[PairPotential, ...]]
-    walls: Mapping[str, Wall]
-    friction: Mapping[str, float]  #: [kT τ_B/nm²]
-    mass: float  #: [kT τ_B²/nm²]
-    timestep: float  #: [τ_B]
-    reference_diameter: float  #: OPM diameter of the first batch's mean nanocrystal [nm]; sets τ_B
-    solvent: Mapping[tuple[str, str], tuple[PairPotential, ...]] = field(default_factory=dict)
-    solvent_variable: str | None = None  #: what a solvent schedule changes: ``"chi"`` or ``"depth_kT"``
-    solvent_strength: float = 1.0  #: multiplies the solvent's potentials unless a schedule says otherwise
-    interaction: str = "shell"  #: kind of interaction
-    placement_scale: float = 1.0  #: spheres of a random start over OPM spheres: none under high energy
-    mapping: tuple[Parameter, ...] = ()  #: where the parameters of the potentials come from
-
-    @property
-    def r_cut(self) -> float:
-        """Longest range of any pair [nm]."""
-        return max(
-            potential.r_cut
-            for potentials in (*self.pairs.values(), *self.solvent.values())
-            for potential in potentials
-        )
-
-    def strength(self, value: float) -> float:
-        """Strength of the solvent's potentials at a value of `solvent_variable`: ½ − χ, or the depth in kT."""
-        return 0.5 - value if self.solvent_variable == "chi" else value
-
-    @property
-    def mean_volume(self) -> float:
-        """Mean volume of a nanocrystal in a close-packed crystal at the OPM spacing, ``<d³>/√2`` [nm³]."""
-        return float(np.average(np.power(self.diameters, 3), weights=self.counts) / math.sqrt(2))
-
-
 def opm_diameter(nanocrystal: Nanocrystal) -> float:
-    """OPM diameter: nearest-neighbour distance of equal nanocrystals [nm]."""
+    """OPM diameter: nearest-neighbour distance of equal nanocrystals [nm].
+
+    Raises:
+        PhysicsError: a core that is no sphere.
+    """
+    if nanocrystal.core.shape is not None:
+        raise PhysicsError(
+            f"OPM is defined for spheres; this core is a {nanocrystal.core.shape.name}: take tier = 'cubes'"
+        )
     return float(opm.spacing(nanocrystal.core.diameter_nm, nanocrystal.ligand.length_nm, nanocrystal.xi))
 
 
@@ -154,8 +95,7 @@ def size_classes(batch: Batch) -> list[tuple[str, Nanocrystal, int]]:
     classes = []
     for i, (mean, count) in enumerate(zip(means, counts, strict=True)):
         name = batch.name if i == SIZE_CLASSES // 2 else f"{batch.name}:{i + 1}"
-        core = batch.nanocrystal.core
-        sized = replace(core, diameter_nm=core.diameter_nm * (1 + batch.size_dispersity * float(mean)))
+        sized = batch.nanocrystal.core.scaled(1 + batch.size_dispersity * float(mean))
         classes.append((name, replace(batch.nanocrystal, core=sized), count))
     return classes
 
@@ -200,7 +140,7 @@ def _stiffness(shell: Shell, contact: float) -> float:
 
 def build(
     batches: Sequence[Batch], temperature: float, attraction: str = "none", timestep_factor: float = 1.0
-) -> ShellModel:
+) -> Model:
     """Derive the shells model from nanocrystals.
 
     Args:
@@ -252,7 +192,7 @@ def build(
                 )
             pairs[names[i], names[j]] = potentials
 
-    return ShellModel(
+    return Model(
         types=names,
         counts=tuple(count for _, _, count in classes),
         nanocrystals=crystals,

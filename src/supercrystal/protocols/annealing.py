@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supercrystal.errors import PhysicsError
-from supercrystal.models.shells import ShellModel
+from supercrystal.models.model import Model
 from supercrystal.protocols.start import FilmGeometry
 from supercrystal.protocols.timeline import Timeline
 
@@ -35,7 +35,7 @@ class Annealing:
     kind = "annealing"
     place = None
 
-    def lay(self, timeline: Timeline, model: ShellModel, film: FilmGeometry | None) -> None:
+    def lay(self, timeline: Timeline, model: Model, film: FilmGeometry | None) -> None:
         """Lay this stage on the timeline.
 
         Raises:

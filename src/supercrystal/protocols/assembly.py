@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from supercrystal.errors import PhysicsError
-from supercrystal.models.shells import ShellModel
+from supercrystal.models.model import Model
 from supercrystal.protocols import start as starts
 from supercrystal.protocols.start import CellStart, FilmGeometry, FilmStart
 from supercrystal.protocols.timeline import Group, Span, Timeline
@@ -34,7 +34,7 @@ class Stage(Protocol):
     def hold_time(self) -> float:
         """Time at its end in which nothing changes [τ_B]."""
 
-    def lay(self, timeline: Timeline, model: ShellModel, film: FilmGeometry | None) -> None:
+    def lay(self, timeline: Timeline, model: Model, film: FilmGeometry | None) -> None:
         """Lay it on the timeline."""
 
 
@@ -50,7 +50,7 @@ class Assembly:
 
 
 def assemble(
-    model: ShellModel,
+    model: Model,
     start: FilmStart | CellStart,
     stages: Sequence[Stage],
     seed: int,

@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass
 
 from supercrystal.errors import PhysicsError
-from supercrystal.models.shells import ShellModel
+from supercrystal.models.model import Model
 from supercrystal.protocols.start import FilmGeometry
 from supercrystal.protocols.timeline import Timeline
 
@@ -32,7 +32,7 @@ class Destabilisation:
     kind = "destabilisation"
     place = None
 
-    def lay(self, timeline: Timeline, model: ShellModel, film: FilmGeometry | None) -> None:
+    def lay(self, timeline: Timeline, model: Model, film: FilmGeometry | None) -> None:
         """Lay this stage on the timeline.
 
         Raises:

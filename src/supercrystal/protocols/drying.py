@@ -25,8 +25,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supercrystal.errors import PhysicsError
-from supercrystal.models.shells import ShellModel
-from supercrystal.protocols.start import FilmGeometry, sphere_volume
+from supercrystal.models.model import Model
+from supercrystal.protocols.start import FilmGeometry
 from supercrystal.protocols.timeline import Timeline
 
 #: The fastest drying allowed; how far the interface of a thin film moves in a step is checked besides (`soundness`).
@@ -64,7 +64,7 @@ class Drying:
     kind = "drying"
     place = "film"
 
-    def lay(self, timeline: Timeline, model: ShellModel, film: FilmGeometry | None) -> None:
+    def lay(self, timeline: Timeline, model: Model, film: FilmGeometry | None) -> None:
         """Lay this stage on the timeline.
 
         Raises:
@@ -111,7 +111,7 @@ class SlowDrying:
     kind = "slow-drying"
     place = "cell"
 
-    def lay(self, timeline: Timeline, model: ShellModel, film: FilmGeometry | None) -> None:
+    def lay(self, timeline: Timeline, model: Model, film: FilmGeometry | None) -> None:
         """Lay this stage on the timeline.
 
         Raises:
@@ -119,11 +119,11 @@ class SlowDrying:
         """
         timeline.require_sides(self.kind)
         x, y, z = timeline.now.sides
-        before, after = x * y * z, sphere_volume(model) / self.packing_fraction
+        before, after = x * y * z, model.volume / self.packing_fraction
         if after >= before:
             raise PhysicsError(
                 f"final_packing_fraction = {self.packing_fraction} is no denser than the cell that dries "
-                f"({sphere_volume(model) / before:.3f}): raise it"
+                f"({model.volume / before:.3f}): raise it"
             )
         rate = (before / after - 1) / self.duration
         timeline.report(

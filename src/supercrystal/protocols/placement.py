@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from supercrystal.errors import PhysicsError
+from supercrystal.models.model import CLOSEST
 
-#: Centres start at least this fraction of the mean diameter of their pair apart: soft shells may overlap a little.
-CLOSEST = 0.9
 #: Above this volume fraction of OPM spheres the placement would stall (saturation of random placement is 0.38 for
 #: touching spheres, 0.38/0.9³ = 0.52 for centres 0.9 d apart).
 DENSEST = 0.40

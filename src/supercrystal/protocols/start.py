@@ -1,8 +1,8 @@
 """How a run starts: nanocrystals at random in a wet film over a substrate, or in a periodic cell.
 
-The sides of a film's cell fit whole rows of layers at the OPM spacing d: close-packed rows over a flat or an fcc(111)
-substrate, square rows over fcc(100). A template is one layer of nanocrystals of the first species that never move; it
-counts as the lowest layer of the film.
+The sides of a film's cell fit whole rows of layers at the spacing d: close-packed rows over a flat or an fcc(111)
+substrate, square rows over fcc(100), and square rows of cuboids. A template is one layer of nanocrystals of the first
+species that never move; it counts as the lowest layer of the film.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import rowan
 from numpy.typing import NDArray
 
+from supercrystal import rigid
 from supercrystal.errors import PhysicsError
-from supercrystal.models.shells import ShellModel
+from supercrystal.models.model import Model
 from supercrystal.protocols.placement import DENSEST, random_cell, random_slab
 from supercrystal.protocols.timeline import State
 from supercrystal.system import Film, System
@@ -71,16 +73,6 @@ class FilmGeometry:
     dry_height: float
 
 
-def sphere_volume(model: ShellModel) -> float:
-    """Volume of all OPM spheres [nm³]."""
-    return math.pi / 6 * math.sqrt(2) * model.mean_volume * sum(model.counts)
-
-
-def mean_spacing(model: ShellModel) -> float:
-    """OPM spacing of equal spheres with the mean volume [nm]."""
-    return float((math.sqrt(2) * model.mean_volume) ** (1 / 3))
-
-
 def rows(per_layer: float, square: bool = False) -> tuple[int, int]:
     """Rows of a layer along x and y that come closest to `per_layer` particles; of close packing y is even.
 
@@ -109,7 +101,7 @@ def sides(per_layer: float, spacing: float, square: bool = False) -> tuple[float
     return x * fitted, y * (1 if square else math.sqrt(3) / 2) * fitted
 
 
-def geometry(model: ShellModel, start: FilmStart) -> FilmGeometry:
+def geometry(model: Model, start: FilmStart) -> FilmGeometry:
     """Work out a film's sizes from counts and OPM volumes.
 
     Raises:
@@ -124,14 +116,18 @@ def geometry(model: ShellModel, start: FilmStart) -> FilmGeometry:
         )
     if not start.swelling >= 1:
         raise PhysicsError(f"setting_swelling = {start.swelling}: allowed ≥ 1, the dry film's own volume")
-    square, templated = start.substrate == "fcc(100)", start.substrate != "flat"
+    square, templated = start.substrate == "fcc(100)" or model.cubic, start.substrate != "flat"
+    if templated and model.bodies:
+        raise PhysicsError(
+            f"substrate = '{start.substrate}' is a layer of spheres; bodies of beads stand on a flat one: leave it out"
+        )
     if templated and start.swelling > 1:
         raise PhysicsError(
             f"setting_swelling = {start.swelling} over substrate = '{start.substrate}': a film cannot contract sideways "
             "over a template that stays; leave out one of them"
         )
     count = sum(model.counts)
-    d = mean_spacing(model)
+    d = model.mean_spacing
     dry_sides = sides(count / start.layers, d, square)
     if min(dry_sides) <= 2 * model.r_cut:
         needed = next(
@@ -143,11 +139,11 @@ def geometry(model: ShellModel, start: FilmStart) -> FilmGeometry:
             "so, fewer dry_layers, or shorter ligands"
         )
     # A template is one layer more, and stands half a spacing above the substrate plane.
-    apart = d * (math.sqrt(1 / 2) if square else math.sqrt(2 / 3))
+    apart = d * (1 if model.cubic else math.sqrt(1 / 2) if square else math.sqrt(2 / 3))
     dry = d + (start.layers - 1 + templated) * apart
     swelling = start.swelling ** (1 / 3)
     wet_sides = (dry_sides[0] * swelling, dry_sides[1] * swelling)
-    wet = sphere_volume(model) / start.packing_fraction / (wet_sides[0] * wet_sides[1]) + templated * d
+    wet = model.volume / start.packing_fraction / (wet_sides[0] * wet_sides[1]) + templated * d
     if wet <= dry * swelling:
         raise PhysicsError(
             f"initial_packing_fraction = {start.packing_fraction} makes the wet film ({wet:.1f} nm) no "
@@ -168,7 +164,7 @@ def _template(film: FilmGeometry, d: float, layer: float, square: bool) -> NDArr
 
 
 def _frame(
-    model: ShellModel, box: list[float], positions: NDArray[np.float64], rng: np.random.Generator
+    model: Model, box: list[float], positions: NDArray[np.float64], rng: np.random.Generator
 ) -> gsd.hoomd.Frame:
     import gsd.hoomd
 
@@ -177,30 +173,35 @@ def _frame(
     frame.configuration.box = box
     frame.configuration.dimensions = 3
     frame.particles.N = len(typeid)
-    frame.particles.types = list(model.types)
+    frame.particles.types = list(model.particle_types)
     frame.particles.typeid = typeid
     frame.particles.position = positions
     frame.particles.diameter = np.asarray(model.diameters)[typeid]
     frame.particles.mass = np.full(len(typeid), model.mass)
     velocity = rng.normal(0, math.sqrt(1 / model.mass), (len(typeid), 3))
     frame.particles.velocity = velocity - velocity.mean(axis=0)
+    if model.bodies:
+        frame.particles.orientation = rowan.normalize(rng.normal(size=(len(typeid), 4)))
+        rigid.thermal(frame, model.bodies, rng)
+        frame.particles.type_shapes = model.gsd_shapes
     frame.validate()
     return frame
 
 
-def _system(model: ShellModel, frame: gsd.hoomd.Frame, **rest: Any) -> System:
+def _system(model: Model, frame: gsd.hoomd.Frame, **rest: Any) -> System:
     return System(
         frame=frame,
         pairs=model.pairs,
         solvent=model.solvent,
         friction=model.friction,
         timestep=model.timestep,
-        length=model.reference_diameter,
+        length=model.site_diameter or model.reference_diameter,
+        bodies=model.bodies,
         **rest,
     )
 
 
-def film(model: ShellModel, start: FilmStart, seed: int) -> tuple[System, State]:
+def film(model: Model, start: FilmStart, seed: int) -> tuple[System, State]:
     """Place the nanocrystals at random in the wet film.
 
     Raises:
@@ -208,7 +209,7 @@ def film(model: ShellModel, start: FilmStart, seed: int) -> tuple[System, State]
     """
     size = geometry(model, start)
     rng = np.random.default_rng(seed)
-    d = mean_spacing(model)
+    d = model.mean_spacing
     diameters = model.placement_scale * np.repeat(model.diameters, model.counts)
     # The cell is empty above and below by more than the longest range, so that no force acts across its ends.
     margin = 1.5 * model.r_cut
@@ -258,14 +259,14 @@ def _with_template(system: System, centres: NDArray[np.float64], diameter: float
     )
 
 
-def cell(model: ShellModel, start: CellStart, seed: int) -> tuple[System, State]:
+def cell(model: Model, start: CellStart, seed: int) -> tuple[System, State]:
     """Place the nanocrystals at random in a periodic cube.
 
     Raises:
         PhysicsError: a start too dense to be random.
     """
     rng = np.random.default_rng(seed)
-    side = (sphere_volume(model) / start.packing_fraction) ** (1 / 3)
+    side = (model.volume / start.packing_fraction) ** (1 / 3)
     cube = (side, side, side)
     positions = random_cell(model.placement_scale * np.repeat(model.diameters, model.counts), cube, rng)
     system = _system(model, _frame(model, [*cube, 0.0, 0.0, 0.0], positions, rng))

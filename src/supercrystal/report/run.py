@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.compare import History
-from supercrystal.models.shells import ShellModel
+from supercrystal.models.model import Model
 from supercrystal.report import figures
 from supercrystal.report.html import write_report
 from supercrystal.report.palette import phase_colours
@@ -126,7 +126,7 @@ def write_run_report(
     run: RunDirectory,
     result: dict[str, Any],
     history: History,
-    model: ShellModel,
+    model: Model,
     film: Film | None,
     study_text: str,
 ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from supercrystal.study import Study
+    pass
 
 #: Seconds a particle and step on one thread, the largest of benchmarks/README.md.
 COST_S = {"hoomd": 479e-9, "lammps": 269e-9}
@@ -24,8 +24,8 @@ OVERHEAD_S = 120.0
 #: of an operation (benchmarks/README.md).
 MEMORY_GIB = 1.0
 MEMORY_GIB_PER_PARTICLE = 3.5e-6
-#: `relax` with dynamics: steps under pressure per Brownian time come from the model; per candidate as many as in `record`.
-WALLTIME_STEP_S = 300.0
+#: Walltimes are multiples of this, so that jobs of about one size are submitted together [s].
+STEP_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,65 @@ class Directives:
             raise ValueError(f"cores and ranks are ≥ 1 and gpus ≥ 0; got {self}")
         if not (self.memory_gib > 0 and self.walltime_s > 0):
             raise ValueError(f"memory and walltime are > 0; got {self}")
+
+
+def steps(study: Study) -> tuple[int, int]:
+    """Steps of a study's schedule and its number of nanocrystals; places none of them, so that it takes no time.
+
+    Raises:
+        PhysicsError: settings that do not fit together.
+    """
+    from supercrystal.protocols import start as starts
+    from supercrystal.protocols.timeline import State, Timeline
+
+    model, start = study.build_model(), study.start()
+    film = starts.geometry(model, start) if isinstance(start, starts.FilmStart) else None
+    if film is not None:
+        state = State(height=film.wet_height, sides=film.wet_sides, solvent=model.solvent_strength)
+    else:
+        side = (starts.sphere_volume(model) / start.packing_fraction) ** (1 / 3)
+        state = State(sides=(side, side, side), solvent=model.solvent_strength)
+    timeline = Timeline(model.timestep, state)
+    timeline.hold(start.mixing_time)
+    for stage in study.stages(model):
+        stage.lay(timeline, model, film)
+        timeline.close(stage.kind, stage.frames)
+    return timeline.schedule().total, sum(model.counts)
+
+
+def estimate(
+    study: Study, operation: str, resources: ResourcesTable, relax: Mapping[str, Any] | None = None
+) -> Directives:
+    """What the main operation of a job asks for.
+
+    Args:
+        study: of the job.
+        operation: ``"assemble"`` or ``"relax"``.
+        resources: what the sweep lets a job have.
+        relax: settings of `relax`.
+
+    Raises:
+        PhysicsError: settings of the study that do not fit together.
+    """
+    engine = (
+        "hoomd" if study.engine == "auto" else study.engine
+    )  # the dearer one, as it is not known where this will run
+    seconds, particles = 0.0, 1000
+    if operation == "assemble":
+        total, particles = steps(study)
+        # Sized as if ranks shared the work without loss, and GPUs did nothing: the margin is for what is not so.
+        seconds = total * particles * COST_S[engine] / resources.ranks
+    elif relax and relax.get("dynamics"):
+        model = study.build_model()
+        particles = int(relax["particles"])
+        each = relax["time"] / model.timestep + 2 * relax["energy_steps"]
+        # Competitors are added to the candidates: at most one for each kind of nanocrystal.
+        seconds = (len(relax["phases"]) + len(study.nanocrystals)) * each * particles * COST_S[engine]
+    walltime = (MARGIN * seconds + OVERHEAD_S) * resources.walltime_factor
+    return Directives(
+        cores=resources.cores,
+        ranks=resources.ranks,
+        gpus=resources.gpus,
+        memory_gib=round(MEMORY_GIB * resources.ranks + MEMORY_GIB_PER_PARTICLE * particles, 2),
+        walltime_s=float(math.ceil(walltime / STEP_S) * STEP_S),
+    )
