@@ -8,11 +8,14 @@ other processors, crystals (more neighbours) and mixtures were not in that table
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    pass
+    from supercrystal.study import Study
+    from supercrystal.sweep.specification import ResourcesTable
 
 #: Seconds a particle and step on one thread, the largest of benchmarks/README.md.
 COST_S = {"hoomd": 479e-9, "lammps": 269e-9}
@@ -54,7 +57,7 @@ class Directives:
 
 
 def steps(study: Study) -> tuple[int, int]:
-    """Steps of a study's schedule and its number of nanocrystals; places none of them, so that it takes no time.
+    """Steps of a study's schedule and its number of sites, beads included; places none of them, which takes seconds.
 
     Raises:
         PhysicsError: settings that do not fit together.
@@ -67,14 +70,17 @@ def steps(study: Study) -> tuple[int, int]:
     if film is not None:
         state = State(height=film.wet_height, sides=film.wet_sides, solvent=model.solvent_strength)
     else:
-        side = (starts.sphere_volume(model) / start.packing_fraction) ** (1 / 3)
+        volume = math.pi / 6 * sum(n * d**3 for n, d in zip(model.counts, model.diameters, strict=True))
+        side = (volume / start.packing_fraction) ** (1 / 3)
         state = State(sides=(side, side, side), solvent=model.solvent_strength)
     timeline = Timeline(model.timestep, state)
     timeline.hold(start.mixing_time)
     for stage in study.stages(model):
         stage.lay(timeline, model, film)
         timeline.close(stage.kind, stage.frames)
-    return timeline.schedule().total, sum(model.counts)
+    beads = {name: len(body.positions) for name, body in model.bodies.items()}
+    sites = sum(n * (1 + beads.get(name, 0)) for name, n in zip(model.types, model.counts, strict=True))
+    return timeline.schedule().total, sites
 
 
 def estimate(

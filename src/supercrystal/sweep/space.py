@@ -82,9 +82,7 @@ class Space:
         start = start.rstrip("/").rpartition("/")[2]
         found = [job for job in self.entries if job.startswith(start)]
         if len(found) != 1 or not start:
-            raise StudyError(
-                f"'{start}' is the beginning of {len(found)} jobs of {self.root}: give one id (supercrystal sweep status --json)"
-            )
+            raise StudyError(f"'{start}' is the beginning of {len(found)} jobs of {self.root}: give one id")
         return found[0]
 
 
@@ -285,7 +283,7 @@ def problem(entry: Entry, stats: Mapping[str, os.stat_result], folder: Path) -> 
         folder: the directory.
     """
     if entry.schema != SCHEMA:
-        return f"was made with layout {entry.schema} of jobs, this version has {SCHEMA}: finish it with the version that made it"
+        return f"was made with layout {entry.schema} of jobs, this version has {SCHEMA}: finish it with the one that made it"
     for name, check in ((STATEPOINT, _check_statepoint), (STUDY, _check_study)):
         if name not in stats:
             return f"{name} is missing: run `supercrystal sweep init` again, which writes it anew"
@@ -305,8 +303,8 @@ def _check_statepoint(entry: Entry, path: Path) -> str | None:
         return f"{path.name} cannot be read: {error}"
     if not same:
         return (
-            f"{path.name} was edited by hand: it is no longer the state point of this directory. Undo the edit, or remove the "
-            "directory and run init again"
+            f"{path.name} was edited by hand: it is not the state point of this directory any more. Undo the edit, or "
+            "remove the directory and run init again"
         )
     if point.get("schema") != SCHEMA:
         return f"was made with layout {point.get('schema')} of jobs, this version has {SCHEMA}"
@@ -320,7 +318,7 @@ def _check_study(entry: Entry, path: Path) -> str | None:
         return f"{path.name} cannot be read: {error}"
     if digest(content) != entry.study:
         return (
-            f"{path.name} was edited by hand: it is no longer the study of this state point. Undo the edit, or remove the file and "
-            "run init again"
+            f"{path.name} was edited by hand: it is not the study of this state point any more. Undo the edit, or remove "
+            "the file and run init again"
         )
     return None
