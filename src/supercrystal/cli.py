@@ -57,6 +57,7 @@ _ELSEWHERE = {
     "predict": ("supercrystal.cli_predict", "predict"),
     "relax": ("supercrystal.cli_relax", "relax"),
     "scatter": ("supercrystal.cli_scatter", "scatter"),
+    "sweep": ("supercrystal.cli_sweep", "sweep"),
     "validate": ("supercrystal.cli_validate", "validate"),
 }
 

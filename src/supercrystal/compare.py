@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from supercrystal import library
+from supercrystal import compare_cubes, library
 from supercrystal.errors import TrajectoryError
+from supercrystal.models import cubes as models_cubes
 from supercrystal.models import shells
 from supercrystal.models.model import Batch
 from supercrystal.packing import opm
@@ -159,6 +160,7 @@ def compare(
     interaction: str = "shell",
     stages: Sequence[str] = ("drying",),
     named: dict[str, Any] | None = None,
+    cubes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put what the run found beside the packing model and the library's measurement.
 
@@ -171,6 +173,7 @@ def compare(
         stages: kinds of the stages.
         named: what `structure.identify` says of the last frame. It alone names a mixture, because labels of one species
             do not see which particle is which.
+        cubes: what `compare_cubes.record` says, where there are any.
 
     Returns:
         A JSON-ready dictionary; lengths in nm, pressures in kPa, differences as fractions.
@@ -210,7 +213,9 @@ def compare(
             result["lattice"] = _lattice(history, phase)
         except TrajectoryError as error:
             unmeasured = f"Spacing: not measured, as {error}."
-    if len(batches) == 1:
+    if cubes is not None:
+        result["cubes"] = cubes
+    elif len(batches) == 1:
         result["opm"] = _packing(batches[0])
         result["measured"] = _measured(batches[0])
         if result["lattice"] is not None:
@@ -223,14 +228,17 @@ def compare(
                     result["opm"]["nearest_neighbour_nm"], measured
                 )
     result["pressure"] = _pressure(history, temperature)
-    result["by_construction"] = [shells.by_construction(interaction, "drying" in stages)]
-    result["limits"] = [_helped(substrate), *shells.LIMITS]
+    tier = shells if cubes is None else models_cubes
+    result["by_construction"] = [tier.by_construction(interaction, "drying" in stages)]
+    result["limits"] = [_helped(substrate, cubes is not None), *tier.LIMITS]
     if len(batches) > 1:
         result["limits"].append(
             "The name of a mixture is that of its largest grain in the last frame. Fractions of fcc, hcp, bcc and sc ignore "
             "which particle is of which species."
         )
     result["found"] = _found(result) + ([unmeasured] if unmeasured else [])
+    if cubes is not None:
+        result["found"] += compare_cubes.sentences(cubes)
     return result
 
 
@@ -241,17 +249,21 @@ def _how(substrate: str | None, disordered: bool) -> str:
         return "spontaneous from a start verified disordered, in a periodic cell"
     if substrate != "flat":
         return f"from a start verified disordered, on a template of {substrate}: the template was given"
-    return "spontaneous from a start verified disordered, between flat walls in a cell that fits close-packed rows"
+    return "spontaneous from a start verified disordered, between flat walls in a cell that fits whole rows"
 
 
-def _helped(substrate: str | None) -> str:
+def _helped(substrate: str | None, cubes: bool) -> str:
     if substrate is None:
         return (
             "The cell is periodic: a crystal that does not fit it is strained, tilted or kept from forming."
         )
     if substrate != "flat":
         return f"The template of {substrate} orders the layers above it, and the cell fits its rows: its order was put in."
-    return HELPED
+    return (
+        HELPED.replace("close-packed", "square").replace("close packing", "simple cubic order")
+        if cubes
+        else HELPED
+    )
 
 
 def _lattice(history: History, phase: str) -> dict[str, Any]:
@@ -340,6 +352,8 @@ def verdict(result: dict[str, Any]) -> str:
     """One sentence for the top of a report."""
     if result["phase"] == "disordered":
         return "The nanocrystals did not order."
+    if "cubes" in result and result["phase"] in result["fractions"]:
+        return f"{compare_cubes.verdict(result['cubes'], result['phase'], result['fractions'])}; {result['how']}."
     if result.get("named") and result["opm"] is None:
         return f"{result['named']['verdict']} in the last frame; {result['how']}."
     close_packed = result["close_packed"]

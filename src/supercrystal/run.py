@@ -107,7 +107,8 @@ def resolved(prepared: Prepared, choice: base.Choice) -> dict[str, Any]:
                 "type": name,
                 "count": count,
                 "core_diameter_nm": crystal.core.diameter_nm,
-                "opm_diameter_nm": diameter,
+                "core_shape": "sphere" if crystal.core.shape is None else crystal.core.shape.name,
+                "diameter_nm": diameter,
                 "ligand_length_nm": crystal.ligand.length_nm,
                 "coverage": crystal.xi,
                 "friction": model.friction[name],
@@ -219,11 +220,12 @@ def analyse(
     prepared: Prepared, choice: base.Choice, directory: RunDirectory, text: str, work: dict[str, Any]
 ) -> dict[str, Any]:
     """Identify, compare and report a run that has reached its last step."""
-    from supercrystal import compare
+    from supercrystal import compare, compare_cubes
     from supercrystal.report.run import write_run_report
 
     study = prepared.study
     start = study.start()
+    film = prepared.system.film is not None
     history = compare.read_history(
         directory.trajectory, directory.log, prepared.schedule, prepared.model.timestep
     )
@@ -239,6 +241,9 @@ def analyse(
             interaction=prepared.model.interaction,
             stages=[span.kind for span in prepared.assembly.spans],
             named=_named(prepared, directory.trajectory),
+            cubes=compare_cubes.record(history, prepared.model, directory.trajectory, film)
+            if prepared.model.bodies
+            else None,
         ),
         "groups": [dataclasses.asdict(group) for group in prepared.assembly.groups],
         "physical": physics_of(prepared),

@@ -53,6 +53,15 @@ LIMITS = (
 )
 
 
+def by_construction(interaction: str, dries: bool) -> str:
+    """What a run's spacing owes to the model, in a sentence; arguments as of `models.shells.by_construction`."""
+    stops = ", and drying stops when the film has the volume of touching cuboids" if dries else ""
+    return (
+        "The spacing: shells end where the volume of their ligands puts them, or where the study does, and faces touch at "
+        f"edge and two shells{stops}. A run's spacing near that is no test of it."
+    )
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a study may choose.
