@@ -275,6 +275,8 @@ def _lattice(history: History, phase: str) -> dict[str, Any]:
         ],
         phase,
     )
+    if not np.isfinite(found.uncertainty):
+        raise TrajectoryError("too few nanocrystals are ordered, in one place, to give it an error")
     return {
         "nearest_neighbour_nm": found.nearest_neighbour,
         "nearest_neighbour_uncertainty_nm": found.uncertainty,

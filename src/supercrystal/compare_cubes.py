@@ -157,7 +157,10 @@ def sentences(found: dict[str, Any]) -> list[str]:
     if cell:
         lengths = ", ".join(_pm(*pair, 2) for pair in _pairs(cell, "lengths_nm"))
         angles = ", ".join(_pm(*pair, 1) for pair in _pairs(cell, "angles_degrees"))
-        text = f"Lattice, in {cell['frames']} of {cell['of']} frames: {cell['phase']} with edges {lengths} nm and angles {angles}°"
+        text = (
+            f"Lattice, in {cell['frames']} of {cell['of']} frames: {cell['phase']} with edges {lengths} nm "
+        )
+        text += f"and angles {angles}°"
         if cell["phase"] == "sc":
             text += f": {shear(cell)}"
             if len(found["contact_nm"]) == 1:
