@@ -32,7 +32,7 @@ OF_CRYSTALS = (
     "ocm_nm",
     "measured_nm",
 )
-#: Columns that are text; all others are numbers or, in HDF5, whatever their values are.
+#: Models and measurement whose lattice constants stand in the tables.
 MODELS = ("OPM", "OTM", "OCM", "measured")
 _RANKED = ("hard spheres", "OTM", "OTM above OCM")
 _FRACTIONS = ("fcc", "hcp", "bcc", "sc", "disordered")
@@ -165,7 +165,7 @@ def label(phases: Sequence[str]) -> str:
 def _provenance(folder: Path) -> dict[str, Any]:
     came = provenance.read(folder)
     sessions = came["sessions"]
-    last = next((one for one in reversed(sessions) if one.get("outcome") == "done"), {})
+    last: dict[str, Any] = next((one for one in reversed(sessions) if one.get("outcome") == "done"), {})
     versions = came.get("versions", {})
     engine: dict[str, Any] = {}
     if (folder / PRODUCTS["assemble"]).exists():

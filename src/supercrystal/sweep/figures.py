@@ -1,4 +1,4 @@
-"""Figures of a collected sweep: the phase diagram over what the packing models predict, and lattice constants against models.
+"""Figures of a collected sweep: the phase diagram over predicted regions, and lattice constants against models.
 
 They are made from the table alone, so that a table in a repository is enough.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-#: Points of the mesh on which predicted regions are worked out, along each axis.
-MESH = 41
+#: Points of the mesh on which predicted regions are worked out, along L/R, on which they depend less, and γ.
+MESH = (17, 41)
 #: Hues of phases, in the order in which they are met; the first are those of Okabe and Ito (2008).
 _HUES = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#7a6a58", "#8b5cf6", "#b91c1c",
@@ -53,9 +53,8 @@ def write(points: Sequence[Row], lattices: Sequence[Row], out: Path) -> dict[str
     if finished:
         written["phase diagram"] = out / "phase-diagram.png"
         write_atomically(written["phase diagram"], phase_diagram(finished))
-    drawn = [
-        row for row in lattices if row.get("a_nm") and not row.get("added") and row.get("stable") is not False
-    ]
+    # A candidate that is not the lowest may have relaxed into another lattice, which no model's constants are for.
+    drawn = [row for row in lattices if row.get("a_nm") and row.get("lowest") and not row.get("added")]
     if any(row[f"{model} a_nm"] for row in drawn for model in MODELS):
         written["lattice constants"] = out / "lattice-constants.png"
         write_atomically(written["lattice constants"], lattice_constants(drawn))
@@ -65,8 +64,8 @@ def write(points: Sequence[Row], lattices: Sequence[Row], out: Path) -> dict[str
 def phase_diagram(rows: Sequence[Row]) -> bytes:
     """L/R against γ, a panel for each packing model: regions are predicted, symbols simulated. A PNG.
 
-    For one kind of nanocrystal there is no γ: the vertical axis is the coverage ξ, and the line is where OPM changes from fcc
-    to bcc.
+    For one kind of nanocrystal there is no γ: the vertical axis is the coverage ξ, and the line is where OPM changes from
+    fcc to bcc.
     """
     binary = [row for row in rows if row.get("gamma")]
     return _binary(binary) if binary else _single(rows)
@@ -142,7 +141,7 @@ def _binary(rows: Sequence[Row]) -> bytes:
 
     x = np.array([row["softness_1"] for row in rows])
     y = np.array([row["gamma"] for row in rows])
-    mesh_x, mesh_y = _axis(x), _axis(y)
+    mesh_x, mesh_y = _axis(x, MESH[0]), _axis(y, MESH[1])
     predicted = regions(rows, mesh_x, mesh_y)
     seen = [simulated(row) for row in rows]
     names = sorted({*seen} | {n for grid in (predicted or {}).values() for n in np.unique(grid) if n})
@@ -213,11 +212,11 @@ def _words(name: str) -> str:
     return "fcc + fcc, separated" if name == "fcc" else name
 
 
-def _axis(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _axis(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """A mesh that reaches a little beyond the points."""
     low, high = float(values.min()), float(values.max())
     margin = 0.06 * (high - low) if high > low else 0.1 * high
-    return np.linspace(low - margin, high + margin, MESH)
+    return np.linspace(low - margin, high + margin, count)
 
 
 def _single(rows: Sequence[Row]) -> bytes:
@@ -231,7 +230,7 @@ def _single(rows: Sequence[Row]) -> bytes:
                 [row["softness_1"] for row in mine], [row["coverage_1"] for row in mine],
                 s=40, c=hue[name], marker=symbol, edgecolors=INK, linewidths=0.6, label=f"{name} ({len(mine)})", zorder=3,
             )  # fmt: skip
-        xi = _axis(np.array([row["coverage_1"] for row in rows]))
+        xi = _axis(np.array([row["coverage_1"] for row in rows]), MESH[1])
         xi = xi[xi > 0]
         boundary = np.asarray(opm.boundary(xi))
         axes.plot(boundary, xi, color=MUTED, linewidth=1.2)
@@ -254,7 +253,7 @@ def lattice_constants(rows: Sequence[Row]) -> bytes:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        low = high = None
+        low, high = np.inf, 0.0
         for model, hue, symbol in zip(MODELS, ("#0072b2", "#d55e00", "#009e73", INK), "oD^*", strict=True):
             mine = [row for row in rows if row[f"{model} a_nm"]]
             if not mine:
@@ -277,9 +276,8 @@ def lattice_constants(rows: Sequence[Row]) -> bytes:
                 marker=symbol,
                 **style,
             )
-            low = min(low or np.inf, predicted.min(), found.min())
-            high = max(high or 0.0, predicted.max(), found.max())
-        assert low is not None and high is not None  # the caller has rows with predictions
+            low = min(low, predicted.min(), found.min())
+            high = max(high, predicted.max(), found.max())
         span = np.array([low, high]) + np.array([-0.03, 0.03]) * (high - low or high)
         left.plot(span, span, color=MUTED, linewidth=0.8)
         left.set(xlabel="a predicted or measured (nm)", ylabel="a simulated (nm)")
@@ -297,7 +295,7 @@ def _png(draw: Any, size: tuple[float, float]) -> bytes:
     from matplotlib.figure import Figure
 
     target = io.BytesIO()
-    with mpl.rc_context(FIGURE_STYLE):
+    with mpl.rc_context(cast(Any, FIGURE_STYLE)):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure)

@@ -134,8 +134,9 @@ def points(sweep: Specification, base: Mapping[str, Any]) -> Iterator[Point | tu
                 try:
                     content = study_of(base, chosen, seed)
                 except (StudyError, ValueError) as error:
-                    yield {**chosen, "operation": operation, "seed": seed}, str(error)
-                    continue
+                    # What is wrong does not depend on the seed.
+                    yield {**chosen, "operation": operation}, str(error)
+                    break
                 yield Point(operation, seed, chosen, content, settings)
 
 

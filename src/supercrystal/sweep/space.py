@@ -124,8 +124,10 @@ def initialise(
                 found.append((point, known[key]))
                 continue
             except SupercrystalError as error:
-                point = ({**point.axes, "operation": point.operation, "seed": point.seed}, str(error))
-        invalid.append({"axes": point[0], "error": point[1]})
+                point = ({**point.axes, "operation": point.operation}, str(error))
+        bad = {"axes": point[0], "error": point[1]}
+        if bad not in invalid:
+            invalid.append(bad)
     if not found:
         raise StudyError(
             f"no state point of sweep '{sweep.name}' is a study; the first problem, at "

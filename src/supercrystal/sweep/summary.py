@@ -17,12 +17,12 @@ from supercrystal.sweep.status import JobStatus, summary
 SHOWN = 300
 
 CAPTIONS = {
-    "phase diagram": "Symbols: what was found. Regions: densest arrangement at the sweep's numbers by each packing model, among "
-    "the candidates of the sweep and fcc of either nanocrystal. White: no core has this γ with this ligand, or OPM is not "
-    "defined. For one kind of nanocrystal: the line is where OPM changes from fcc to bcc.",
-    "lattice constants": "Lattice constants a. OPM: touching spheres of OPM diameter. OTM: only where it has a branch. OCM: one "
-    "kind of nanocrystal only. Measured: of monolayers, where the library has this very nanocrystal. Candidates that are "
-    "mechanically unstable are left out.",
+    "phase diagram": "Symbols: what was found. Regions: densest arrangement at the sweep's numbers by each packing model, "
+    "among the candidates of the sweep and fcc of either nanocrystal. White: no core has this γ with this ligand, or OPM is "
+    "not defined. For one kind of nanocrystal: the line is where OPM changes from fcc to bcc.",
+    "lattice constants": "Lattice constants a of what formed or is lowest. OPM: touching spheres of OPM diameter. OTM: only "
+    "where it has a branch. OCM: one kind of nanocrystal only. Measured: of monolayers, where the library has this very "
+    "nanocrystal.",
 }
 
 
