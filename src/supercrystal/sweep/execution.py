@@ -90,7 +90,7 @@ def execute(
         entry: of the index.
         folder: of the job.
         only: one operation; nothing is done if it is finished.
-        launcher: of MPI programs.
+        launcher: of MPI programs; ``mpiexec -n RANKS`` where the job asks for more than one rank.
         say: is told what happens.
 
     Returns:
@@ -148,7 +148,9 @@ def _work(
             return DONE
         (folder / FAILED).unlink(missing_ok=True)
         session = provenance.Session(folder, entry.seed, killed)
-        job = Job.at(folder, launcher=launcher, say=say, keep=(held,))
+        ranks = entry.directives.ranks
+        starts = tuple(launcher) or (("mpiexec", "-n", str(ranks)) if ranks > 1 else ())
+        job = Job.at(folder, launcher=starts, say=say, keep=(held,))
         for operation in todo:
             say(f"{entry.id}: {operation}")
             word = {
