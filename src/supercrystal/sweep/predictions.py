@@ -36,7 +36,7 @@ def crystal(one: Nanocrystal) -> dict[str, Any]:
     >>> from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
     >>> found = crystal(Nanocrystal(Core("PbS", 7.0), Ligand("oleate", 18, 1), 4.40))
     >>> round(found["opm_nm"], 2), found["measured_nm"]
-    (9.75, 9.5)
+    (9.73, 9.5)
     """
     diameter, length, xi = np.array([one.core.diameter_nm]), one.ligand.length_nm, one.xi
     measured = library.measured_spacing(one)

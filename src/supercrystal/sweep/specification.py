@@ -7,6 +7,7 @@ The base study is a file or a table; axes are keys of it with their values, and 
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from functools import cache
@@ -144,15 +145,17 @@ def check_key(key: str) -> str | None:
         return f"axis '{key}': a sweep sets it by itself; {OURS[generic]}"
     if key in DERIVED or generic in study_keys():
         return None
-    # A short name such as "carbons" is meant for the last part of a key.
-    exact = [k for k in study_keys() if k.rpartition(".")[2] == generic.rpartition(".")[2]]
-    given = next((part for part in normalised(key).split(".") if part.isdigit() or part == "*"), "1")
-    known = {k.replace(".N", f".{given}", 1).replace(".N", ".1"): k for k in (*study_keys(), *DERIVED)}
-    if exact:
-        shown = exact[0].replace(".N", f".{given}", 1)
-        return f"axis '{key}' is no key of a study; did you mean '{shown}'?"
-    spelled = nearest(normalised(key), known) or f"; besides keys of a study there are {', '.join(DERIVED)}"
-    return f"axis '{key}' is no key of a study{spelled}"
+    parts = normalised(key).split(".")
+    given = next((part for part in parts if part.isdigit() or part == "*"), "1")
+    known = [k.replace(".N", f".{given}", 1).replace(".N", ".1") for k in (*study_keys(), *DERIVED)]
+    spelled = nearest(".".join(parts), known)
+    if len(parts) == 1 or not spelled:
+        # A short name such as "carbons" is meant for the last part of a key.
+        lasts = {k.rpartition(".")[2]: k for k in reversed(known)}
+        close = difflib.get_close_matches(parts[-1], lasts, n=1, cutoff=0.7)
+        spelled = f"; did you mean '{lasts[close[0]]}'?" if close else spelled
+    more = f"; besides keys of a study there are {', '.join(DERIVED)}"
+    return f"axis '{key}' is no key of a study{spelled or more}"
 
 
 def _check(sweep: Specification) -> list[str]:
