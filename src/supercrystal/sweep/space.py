@@ -225,7 +225,11 @@ def read(root: Path) -> Space:
         entries = {
             job: Entry(
                 id=job,
-                **{**values, "directives": Directives(**values["directives"])},
+                **{
+                    **values,
+                    "directives": Directives(**values["directives"]),
+                    "stamps": {name: tuple(stamp) for name, stamp in values["stamps"].items()},
+                },
             )
             for job, values in content["jobs"].items()
         }
@@ -289,7 +293,7 @@ def problem(entry: Entry, stats: Mapping[str, os.stat_result], folder: Path) -> 
     for name, check in ((STATEPOINT, _check_statepoint), (STUDY, _check_study)):
         if name not in stats:
             return f"{name} is missing: run `supercrystal sweep init` again, which writes it anew"
-        if tuple(entry.stamps.get(name, ())) != _stamp(stats[name]) and (text := check(entry, folder / name)):
+        if entry.stamps.get(name) != _stamp(stats[name]) and (text := check(entry, folder / name)):
             return text
     return None
 
