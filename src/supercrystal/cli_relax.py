@@ -18,7 +18,12 @@ FILES = ("relax.json", "relax.png")
 
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--phases", required=True, metavar="NAME[,NAME…]", help="Candidates: names of the catalogue.")
+@click.option(
+    "--phases",
+    required=True,
+    metavar="NAME[,NAME…]",
+    help="Candidates: names of the catalogue; of cubes also with their orientation, as ABO3:rotated.",
+)
 @click.option(
     "--pressure",
     metavar="P",
@@ -29,10 +34,8 @@ FILES = ("relax.json", "relax.png")
 @click.option(
     "--time",
     type=click.FloatRange(1, 1e5),
-    default=50.0,
-    show_default=True,
     metavar="T",
-    help="Simulate so long under pressure, in Brownian times.",
+    help="Simulate so long under pressure, in Brownian times  [default: 50, in the cubes tier 20]",
 )
 @click.option(
     "--energy-steps",
@@ -44,10 +47,8 @@ FILES = ("relax.json", "relax.png")
 )
 @click.option(
     "--particles",
-    type=click.IntRange(100),
-    default=500,
-    show_default=True,
-    help="Of a simulated crystal, at least.",
+    type=click.IntRange(27),
+    help="Of a simulated crystal, at least  [default: 500, in the cubes tier 64]",
 )
 @click.option("--engine", type=click.Choice(["auto", "hoomd", "lammps"]), help="Override the study's engine.")
 @click.option("--device", type=click.Choice(["auto", "gpu", "cpu"]), help="Override the study's device.")
@@ -66,9 +67,9 @@ def relax(
     phases: str,
     pressure: str | None,
     no_dynamics: bool,
-    time: float,
+    time: float | None,
     energy_steps: int,
-    particles: int,
+    particles: int | None,
     engine: str | None,
     device: str | None,
     seed: int | None,
@@ -80,7 +81,8 @@ def relax(
     """Compare candidate crystals of a STUDY's nanocrystals: enthalpy, stability, free energy, survival at kT.
 
     All are relaxed at one pressure with a cell that may take any shape. The answer is the lowest of the candidates that
-    were tried, phase-separated ones included; nothing is said of phases that were not.
+    were tried, phase-separated ones included; nothing is said of phases that were not. In the cubes tier there is no free
+    energy: enthalpy at T = 0, and survival at kT of crystals whose cubes stand as packing models know them.
     """
     from supercrystal.study import load
 

@@ -11,6 +11,7 @@ from supercrystal.units import kpa_per_kt_nm3
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Group
+    from rich.text import Text
 
 #: Differences below this are drawn on a linear scale, larger ones on a logarithmic one [kT].
 LINEAR = 0.1
@@ -35,9 +36,10 @@ def _cell(static: dict[str, Any]) -> str:
 
 def table(result: dict[str, Any]) -> Group:
     """Table of all candidates, with verdict and limits."""
+    if "sizes_nm" in result:
+        return _body_table(result)
     from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
     settings = result["settings"]
     kpa = settings["pressure"] * kpa_per_kt_nm3(result["temperature_K"])
@@ -74,10 +76,46 @@ def table(result: dict[str, Any]) -> Group:
             above,
             "–" if dynamics is None else dynamics["words"],
         )
+    return Group(found, *_notes(result))
+
+
+def _notes(result: dict[str, Any]) -> list[Text]:
+    from rich.text import Text
+
     notes = [Text(result["verdict"], style="bold")]
     notes += [Text(f"{row['name']}: {line}") for row in result["candidates"] for line in row["why"]]
-    notes += [Text(f"mind: {line}") for line in result["limits"]]
-    return Group(found, *notes)
+    return notes + [Text(f"mind: {line}") for line in result["limits"]]
+
+
+def _body_table(result: dict[str, Any]) -> Group:
+    """Table of crystals of spheres and cuboids: no free energy, but packing of shapes and orientations."""
+    from rich.console import Group
+    from rich.table import Table
+
+    settings = result["settings"]
+    kpa = settings["pressure"] * kpa_per_kt_nm3(result["temperature_K"])
+    found = Table(
+        title=f"{result['study']}: crystals of bodies at {settings['pressure']:.4g} kT/nm³ ({kpa:.4g} kPa), "
+        f"{result['pressure_from']}; energies per particle",
+        title_justify="left",
+    )
+    columns = ("candidate", "η", "a, b, c (nm)", "rigid a (nm)", "H₀ above (kT)", "disturbed, T = 0", "at kT")
+    for name in columns:
+        left = name in ("candidate", "disturbed, T = 0", "at kT")
+        found.add_column(name, justify="left" if left else "right")
+    for row in result["candidates"]:
+        static, stability, dynamics = row["static"], row["stability"], row["dynamics"]
+        rigid = row["rigid_constants_nm"]
+        found.add_row(
+            row["name"] + (" (added)" if row["added"] else ""),
+            _number(static and static["packing_fraction"]),
+            _cell(static) if static else "–",
+            "–" if rigid is None else " ".join(f"{rigid[key]:.3f}" for key in ("a", "c") if key in rigid),
+            _number(row["enthalpy_above_kT"], 3),
+            "–" if stability is None else "stays" if stability["stable"] else "gives way",
+            "–" if dynamics is None else dynamics["words"],
+        )
+    return Group(found, *_notes(result))
 
 
 def figure(result: dict[str, Any], suffix: str = ".png") -> bytes:

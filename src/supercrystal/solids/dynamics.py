@@ -262,13 +262,17 @@ def _configuration(frame: gsd.hoomd.Frame, index: int) -> Configuration:
     from supercrystal.structure.trajectory import Configuration
 
     particles = frame.particles
+    # Types that no particle has, those of beads, are no species.
+    present, kinds = np.unique(np.asarray(particles.typeid, np.intp), return_inverse=True)
+    turned = particles.orientation
     return Configuration(
         index=index,
         box=np.asarray(frame.configuration.box, float),
         positions=np.asarray(particles.position, float),
-        kinds=np.asarray(particles.typeid, np.intp),
-        species=tuple(particles.types),
+        kinds=kinds.astype(np.intp),
+        species=tuple(particles.types[k] for k in present),
         diameters=np.asarray(particles.diameter, float),
+        orientations=None if turned is None else np.asarray(turned, float),
         unit="nm",
     )
 

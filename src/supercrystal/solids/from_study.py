@@ -16,8 +16,11 @@ from supercrystal.system import PairPotential
 from supercrystal.units import kpa_per_kt_nm3
 
 if TYPE_CHECKING:
+    from supercrystal.models.model import Model
     from supercrystal.study import Study
 
+#: P times the mean volume of a nanocrystal where no pressure is given, of the size at which cubes order [kT].
+DEFAULT_WORK = 20.0
 #: Units in which a pressure can be given.
 UNITS = ("kPa", "kT/nm3")
 
@@ -48,14 +51,25 @@ class Scaled:
         return np.asarray(self.factor * self.potential.force(r))
 
 
+def _model(study: Study) -> Model:
+    """The study's model with one size of each nanocrystal."""
+    tables = tuple(table.model_copy(update={"size_dispersity": 0.0}) for table in study.nanocrystals)
+    return study.model_copy(update={"nanocrystals": tables}).build_model()
+
+
+def body_model(study: Study) -> tuple[Model, dict[str, int]]:
+    """The model of a study of the cubes tier, and how many there are of each type; a spread of sizes is left out."""
+    model = _model(study)
+    return model, dict(zip(model.types, model.counts, strict=True))
+
+
 def substance(study: Study) -> tuple[Substance, dict[str, int]]:
     """Particle types and forces of a study, and how many there are of each.
 
     A spread of sizes is left out: a perfect crystal has one size on each site. The solvent has the strength at which the
     study's model puts it, not that of a schedule.
     """
-    tables = tuple(table.model_copy(update={"size_dispersity": 0.0}) for table in study.nanocrystals)
-    model = study.model_copy(update={"nanocrystals": tables}).build_model()
+    model = _model(study)
     pairs: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
     for a, b in itertools.combinations_with_replacement(model.types, 2):
         always, solvent = (
@@ -103,13 +117,32 @@ def pressure(study: Study, made: Substance, given: str | None = None) -> tuple[f
     In this order: what is given; the last pressure of the study's last compression; the static pressure of fcc of the first
     nanocrystals at their OPM distance.
     """
+    known = _said(study, given)
+    if known is not None:
+        return known
+    name, diameter = next(iter(made.diameters.items()))
+    found = opm_pressure(diameter, name, made)
+    return found, f"static pressure of fcc {name} at its OPM distance, {diameter:.2f} nm"
+
+
+def pressure_of_bodies(study: Study, model: Model, given: str | None = None) -> tuple[float, str]:
+    """Pressure at which crystals of bodies are compared [kT/nm³], and where it comes from.
+
+    What is given, the last pressure of the study's last compression, or one kT for the volume of the mean nanocrystal in
+    its densest crystal times `DEFAULT_WORK`.
+    """
+    known = _said(study, given)
+    if known is not None:
+        return known
+    return DEFAULT_WORK / model.mean_volume, f"{DEFAULT_WORK:g} kT for the mean volume of a nanocrystal"
+
+
+def _said(study: Study, given: str | None) -> tuple[float, str] | None:
+    """Pressure that is given, or at which the study's last compression ends; None if neither is."""
     if given is not None:
         return parse_pressure(given, study.temperature_K), "given"
     for table in reversed(study.protocol):
         if table.kind == "compression":
-            return table.pressure_kPa[1] / kpa_per_kt_nm3(
-                study.temperature_K
-            ), "end of the study's compression"
-    name, diameter = next(iter(made.diameters.items()))
-    found = opm_pressure(diameter, name, made)
-    return found, f"static pressure of fcc {name} at its OPM distance, {diameter:.2f} nm"
+            kpa = table.pressure_kPa[1]
+            return kpa / kpa_per_kt_nm3(study.temperature_K), "end of the study's compression"
+    return None
