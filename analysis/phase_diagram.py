@@ -2,7 +2,7 @@
 
     python analysis/phase_diagram.py DIRECTORY [-o DIRECTORY]
 
-reads ``table.csv`` and ``lattices.csv``, which ``supercrystal sweep collect`` wrote there, draws ``phase-diagram.png`` (x = L/R
+reads ``table.csv`` and ``lattices.csv``, which ``supercrystal sweep collect`` wrote there, draws ``phase-diagram.png`` (L/R
 against γ, simulated symbols over predicted regions) and ``lattice-constants.png`` (simulated against OPM, OTM, OCM and
 measured), and prints how often simulation and each model agree.
 """
@@ -21,13 +21,13 @@ from supercrystal.sweep.collect import read_csv
 
 
 def agreement(points: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How many points of a mixture became what each model packs densest, among all phases of the catalogue."""
+    """How many points of a mixture became what each model packs densest, among the candidates of a relaxation."""
     binary = [row for row in points if row.get("gamma") and row.get("phase")]
     found = Counter(figures.simulated(row) for row in binary)
     lines = [f"{count} of {len(binary)}: {phase}" for phase, count in found.most_common()]
     for model in MODELS:
         same = sum(figures.simulated(row) == row[f"densest {model}"] for row in binary)
-        lines.append(f"{model}, of the whole catalogue: {same} of {len(binary)} the same")
+        lines.append(f"{model} says the same at {same} of {len(binary)}")
     return lines if binary else []
 
 

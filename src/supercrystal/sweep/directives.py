@@ -70,8 +70,7 @@ def steps(study: Study) -> tuple[int, int]:
     if film is not None:
         state = State(height=film.wet_height, sides=film.wet_sides, solvent=model.solvent_strength)
     else:
-        volume = math.pi / 6 * sum(n * d**3 for n, d in zip(model.counts, model.diameters, strict=True))
-        side = (volume / start.packing_fraction) ** (1 / 3)
+        side = (model.volume / starts.filling(model, start)) ** (1 / 3)
         state = State(sides=(side, side, side), solvent=model.solvent_strength)
     timeline = Timeline(model.timestep, state)
     timeline.hold(start.mixing_time)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from supercrystal.errors import PhysicsError
 from supercrystal.nanocrystal import Core, Ligand, Nanocrystal, ligand_length
 from supercrystal.packing import opm, selection
-from supercrystal.report.palette import FIGURE_STYLE, INK, MUTED
+from supercrystal.report.palette import FIGURE_STYLE, INK, MUTED, PHASE_COLOURS
 from supercrystal.rundir import write_atomically
 from supercrystal.sweep.collect import MODELS, label
 
@@ -27,19 +27,16 @@ Row = Mapping[str, Any]
 
 #: Points of the mesh on which predicted regions are worked out, along L/R, on which they depend less, and γ.
 MESH = (17, 41)
-#: Hues of phases, in the order in which they are met; the first are those of Okabe and Ito (2008).
-_HUES = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#7a6a58", "#8b5cf6", "#b91c1c",
-)  # fmt: skip
+#: Hues of phases beyond those of `report.palette`, in the order in which they are met; the first three are of that set too.
+_HUES = ("#009e73", "#cc79a7", "#e69f00", "#7a6a58", "#8b5cf6", "#b91c1c", "#0f766e", "#a16207")
 _SYMBOLS = "os^Dvph<>X"
 _DPI = 160
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
     """A hue for each set of phases; nothing ordered is grey."""
-    ordered = [name for name in labels if name != "disordered"]
-    hues = {name: _HUES[number % len(_HUES)] for number, name in enumerate(ordered)}
-    return hues | {"disordered": "#a6abb2"}
+    others = [name for name in labels if name not in PHASE_COLOURS]
+    return PHASE_COLOURS | {name: _HUES[number % len(_HUES)] for number, name in enumerate(others)}
 
 
 def write(points: Sequence[Row], lattices: Sequence[Row], out: Path) -> dict[str, Path]:

@@ -119,7 +119,8 @@ def build(job: Job) -> None:
         made, counts = from_study.substance(study)
         value, source = from_study.pressure(study, made, job.statepoint["relax"].get("pressure"))
         record |= {"particles": sum(counts.values()), "pressure_kT_per_nm3": value, "pressure_from": source}
-    job.write("build", {**record, "predictions": predict(study)})
+    phases = job.statepoint.get("relax", {}).get("phases")
+    job.write("build", {**record, "predictions": predict(study, phases)})
 
 
 def assemble(job: Job) -> None:

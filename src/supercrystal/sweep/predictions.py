@@ -8,7 +8,7 @@ only bounds contacts (`packing.selection`), and that column stays empty.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,8 +57,12 @@ def crystal(one: Nanocrystal) -> dict[str, Any]:
     }
 
 
-def predict(study: Study) -> dict[str, Any]:
+def predict(study: Study, phases: Sequence[str] | None = None) -> dict[str, Any]:
     """All predictions at a state point, JSON-ready.
+
+    Args:
+        study: at this point.
+        phases: those that a relaxation compares, among which models choose as well; the whole catalogue if left out.
 
     Returns:
         ``nanocrystals``, name → `crystal`; ``gamma`` and ``densest``, model → phases at the study's numbers, of mixtures;
@@ -81,7 +85,8 @@ def predict(study: Study) -> dict[str, Any]:
     if len(crystals) == 1:
         return found
     try:
-        ranked = selection.rank(crystals, {batch.name: batch.count for batch in batches})
+        counts = {batch.name: batch.count for batch in batches}
+        ranked = selection.rank(crystals, counts, phases)
     except PhysicsError as error:
         return {**found, "notes": [f"no ranking by packing models: {error}"]}
     if len(crystals) == 2:
