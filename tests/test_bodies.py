@@ -209,9 +209,8 @@ def test_calibration_against_the_integral_over_two_cubes() -> None:
 
 def test_unlike_bodies_meet_where_like_ones_do() -> None:
     gap, energy = _faces(0.4)
-    distance, same = bodies.facing_well(BODY, BODY, {("b", "b"): _between(0.4)}, (9.6, 13.6))
-    assert distance - 8.6 == pytest.approx(gap, abs=1e-5)
-    assert same == pytest.approx(energy, rel=1e-9)
+    same = bodies.facing(BODY, BODY, {("b", "b"): _between(0.4)}, 8.6 + gap)
+    assert float(same) == pytest.approx(energy, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +224,7 @@ def test_unlike_bodies_meet_where_like_ones_do() -> None:
         (lambda: bodies.line(shapes.sphere(2.0), "face"), "cuboid"),
         (lambda: bodies.well(BODY, CUBE.core, {("b", "b"): _between(0.0)}, "face", (1.0, 5.0)), "no well"),
         (lambda: bodies.calibrate(_faces, 1.0), "energy < 0"),
-        (lambda: bodies.calibrate(_faces, -1e6, deepest=1.0), "deepest"),
+        (lambda: bodies.calibrate(_faces, -1e6, largest=1.0), "largest"),
         (lambda: bodies.bead_potentials(3.0, -1.0), "depth ≥ 0"),
         (lambda: bodies.bead_potentials(3.0, 1.0, reach=1.0), "reach"),
     ],

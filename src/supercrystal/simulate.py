@@ -14,6 +14,7 @@ from supercrystal.engines import base
 from supercrystal.errors import SimulationError
 from supercrystal.progress import Progress
 from supercrystal.rundir import RunDirectory, cut
+from supercrystal.soundness import narrowest, too_narrow
 from supercrystal.system import Film, Schedule, System
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ def _row(engine: base.Engine, frame: gsd.hoomd.Frame, system: System, schedule: 
     row = gsd.hoomd.Frame()
     row.configuration.step = step
     row.log = {f"supercrystal/{key}": np.array([value]) for key, value in values.items()}
+    # Under pressure nobody knows beforehand how far a cell shrinks.
+    trouble = too_narrow(system, narrowest(system, frame)) if schedule.under_pressure(step) else None
+    if trouble:
+        raise SimulationError(f"at step {step} {trouble}. What was recorded so far is kept")
     settled = round(SETTLING / system.timestep)
     quenched = schedule.value("solvent", step) != schedule.value("solvent", max(0, step - settled))
     turning = len(rigid.centres(frame, system.bodies)) if system.bodies else 0

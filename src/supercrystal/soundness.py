@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from supercrystal import box, rigid
 from supercrystal.errors import PhysicsError
 from supercrystal.system import Schedule, System, closest_approaches
+
+if TYPE_CHECKING:
+    import gsd.hoomd
 
 #: Largest move of the interface in a step, in wall diameters: at 0.04 neither engine lost or passed a nanocrystal
 #: (tests/test_engines.py).
@@ -37,22 +41,33 @@ def check(system: System, schedule: Schedule) -> None:
                 f"the interface would move {jump / smallest:.3g} wall diameters a step; allowed {LARGEST_JUMP}: lower "
                 "peclet, or the time step"
             )
-    widths = box.widths(box.edges(system.frame.configuration.box))[: 2 if system.film else 3]
     sides = [side for side in schedule.sides if not any(math.isnan(x) for x in side)]
-    narrowest = min([float(widths.min()), *(min(side) for side in sides)])
-    if narrowest <= 2 * system.r_cut:
-        raise PhysicsError(
-            f"the cell gets as narrow as {narrowest:.1f} nm, but it must be wider than twice the range of the forces, "
+    trouble = too_narrow(system, min([narrowest(system, system.frame), *(min(side) for side in sides)]))
+    if trouble:
+        raise PhysicsError(trouble)
+    _check_apart(system, closest_approaches(system, schedule))
+
+
+def narrowest(system: System, frame: gsd.hoomd.Frame) -> float:
+    """Smallest width of a frame's cell in its periodic directions [nm]."""
+    return float(box.widths(box.edges(frame.configuration.box))[: 2 if system.film else 3].min())
+
+
+def too_narrow(system: System, width: float) -> str | None:
+    """Why a cell of this width [nm] cannot hold the forces and bodies of a system; None if it can."""
+    if width <= 2 * system.r_cut:
+        return (
+            f"the cell gets as narrow as {width:.1f} nm, but it must be wider than twice the range of the forces, "
             f"{2 * system.r_cut:.1f} nm: give more nanocrystals, or a shorter range"
         )
     for body in system.bodies.values():
         needed = 2 * body.radius + system.r_cut
-        if narrowest <= needed:
-            raise PhysicsError(
-                f"the cell gets as narrow as {narrowest:.1f} nm, but it must be wider than {needed:.1f} nm, body "
+        if width <= needed:
+            return (
+                f"the cell gets as narrow as {width:.1f} nm, but it must be wider than {needed:.1f} nm, body "
                 f"'{body.name}' and the range of the forces, or a body would meet its own image: give more nanocrystals"
             )
-    _check_apart(system, closest_approaches(system, schedule))
+    return None
 
 
 def _check_bodies(system: System) -> None:

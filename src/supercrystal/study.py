@@ -51,10 +51,6 @@ from supercrystal.study_stages import (
 )
 from supercrystal.units import kpa_per_kt_nm3
 
-#: Volume fraction of capped nanocrystals at the start where the study does not say it. Bodies are placed so that they may
-#: turn freely.
-INITIAL_PACKING = {"shells": 0.35, "cubes": 0.15}
-
 
 class ModelTable(Table):
     """``[model]``."""
@@ -190,13 +186,12 @@ class Study(Table):
     def start(self) -> FilmStart | CellStart:
         """How the run starts: the first stage that needs a film or a cell decides which."""
         first = self.protocol[0]
-        fraction = first.initial_packing_fraction or INITIAL_PACKING[self.model.tier]
         film = next((t for t in self.protocol if isinstance(t, DryingTable | SedimentationTable)), None)
         if film is None:
-            return CellStart(fraction, first.mixing_brownian_times)
+            return CellStart(first.initial_packing_fraction, first.mixing_brownian_times)
         shape = first if isinstance(first, DryingTable | SedimentationTable) else film
         return FilmStart(
-            packing_fraction=fraction,
+            packing_fraction=first.initial_packing_fraction,
             layers=shape.dry_layers,
             swelling=max(t.setting_swelling for t in self.protocol if isinstance(t, DryingTable))
             if any(isinstance(t, DryingTable) for t in self.protocol)

@@ -292,36 +292,34 @@ def well(
     Raises:
         PhysicsError: a curve that is lowest at an end, where no well is, or as `curve`.
     """
-    return _deepest(lambda h: curve(body, core, potentials, approach, h, offset)[0], gaps, approach)
+    return deepest(lambda h: curve(body, core, potentials, approach, h, offset)[0], gaps, approach)
 
 
-def facing_well(
-    a: Body | str, b: Body | str, potentials: Potentials, distances: tuple[float, float]
-) -> tuple[float, float]:
-    """Centre distance [nm] and energy [kT] of the deepest point of two parallel bodies on a line along x.
+def facing(a: Body | str, b: Body | str, potentials: Potentials, distance: ArrayLike) -> NDArray[np.float64]:
+    """Energy of two parallel bodies on a line along x [kT], any shape.
 
     Args:
         a: the one, or the type of a single site.
         b: the other.
         potentials: as `encounter`.
-        distances: range of centre distances [nm].
+        distance: of the centres, any shape [nm].
 
     Raises:
-        PhysicsError: a curve that is lowest at an end, or as `encounter`.
+        PhysicsError: as `encounter`.
     """
     upright = np.array([1.0, 0.0, 0.0, 0.0])
-
-    def energy(r: ArrayLike) -> NDArray[np.float64]:
-        separation = np.multiply.outer(np.asarray(r, float), [1.0, 0.0, 0.0])
-        return encounter(a, b, separation, upright, upright, potentials).energy
-
-    return _deepest(energy, distances, "face")
+    separation = np.multiply.outer(np.asarray(distance, float), [1.0, 0.0, 0.0])
+    return encounter(a, b, separation, upright, upright, potentials).energy
 
 
-def _deepest(
+def deepest(
     energy: Callable[[ArrayLike], NDArray[np.float64]], span: tuple[float, float], what: str
 ) -> tuple[float, float]:
-    """Where an energy is lowest within a span, and how low."""
+    """Where an energy [kT] is lowest within a span [nm], and how low.
+
+    Raises:
+        PhysicsError: it is lowest at an end, where no well is.
+    """
     from scipy.optimize import minimize_scalar
 
     x = np.linspace(*span, GRID)
@@ -361,17 +359,17 @@ class Calibration:
 def calibrate(
     well_of: Callable[[float], tuple[float, float]],
     target: float | Callable[[float], float],
-    deepest: float = 100.0,
+    largest: float = 100.0,
 ) -> Calibration:
     """Depth of the attraction between two sites at which a pair binds with the wanted energy.
 
     Args:
-        well_of: position [nm] and energy [kT] of the pair's well for a depth > 0 [kT]: `well`, or `facing_well`.
+        well_of: position [nm] and energy [kT] of the pair's well for a depth > 0 [kT]: as `well` has it.
         target: energy of the well < 0, or that as a function of the position of the well [kT].
-        deepest: depth up to which it is looked for [kT].
+        largest: depth up to which it is looked for [kT].
 
     Raises:
-        PhysicsError: a target ≥ 0, or one that no depth up to `deepest` reaches.
+        PhysicsError: a target ≥ 0, or one that no depth up to `largest` reaches.
     """
     from scipy.optimize import brentq
 
@@ -386,12 +384,12 @@ def calibrate(
         return energy / aim(position) - 1
 
     # From a well that is too shallow upwards: at small depths the ratio is proportional to the depth.
-    low = math.log(1e-6 * deepest)
-    high = math.log(deepest)
+    low = math.log(1e-6 * largest)
+    high = math.log(largest)
     if miss(low) > 0 or miss(high) < 0:
         raise PhysicsError(
-            f"no depth between {math.exp(low):.3g} and {deepest:.3g} kT between sites gives the wanted well; give another "
-            "`deepest`, or look at `well` for the range that is reached"
+            f"no depth between {math.exp(low):.3g} and {largest:.3g} kT between sites gives the wanted well; give another "
+            "`largest`, or look at `well` for the range that is reached"
         )
     depth = math.exp(float(brentq(miss, low, high, xtol=1e-9)))
     position, energy = well_of(depth)

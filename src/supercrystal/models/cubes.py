@@ -43,6 +43,12 @@ FEWEST = 2.8
 REPULSION, ATTRACTION, REACH = 12.0, 6.0, 2.0
 #: As `models.shells.PHASE_PER_STEP`, for the highest frequency of a row of faces pressed together.
 PHASE_PER_STEP = 0.5
+#: Volume fraction of the spheres in which the bodies of a random start may turn.
+START_FILLING = 0.36
+#: Points at which the energy of a pair is summed to find its well.
+WELL_POINTS = 201
+#: Closer to contact than this, in softness lengths, any pair is pressed by more than `PRESSED`.
+INNERMOST = 0.6
 #: Energy at which pairs are pressed together where their stiffness is taken [kT].
 PRESSED = 1.0
 
@@ -197,12 +203,22 @@ def _core_energy(a: _Site, b: _Site, constant: float) -> Callable[[float], float
 def _depth(
     a: _Site, b: _Site, softness: float, target: float | Callable[[float], float]
 ) -> bodies.Calibration:
+    from scipy.interpolate import CubicSpline
+
     contact = a.half + b.half
     span = (contact - softness / 2, contact + 0.9 * softness)
+    r = np.linspace(*span, WELL_POINTS)
+
+    def energies(depth: float) -> NDArray[np.float64]:
+        pair = {(a.acting, b.acting): potentials(a.diameter, b.diameter, softness, depth)}
+        return bodies.facing(a.thing, b.thing, pair, r)
+
+    # The energy is linear in the depth, so two sums over all sites serve every depth.
+    repulsion = energies(0.0)
+    base, slope = CubicSpline(r, repulsion), CubicSpline(r, energies(1.0) - repulsion)
 
     def well_of(depth: float) -> tuple[float, float]:
-        pair = {(a.acting, b.acting): potentials(a.diameter, b.diameter, softness, depth)}
-        return bodies.facing_well(a.thing, b.thing, pair, span)
+        return bodies.deepest(lambda x: base(x) + depth * slope(x), span, "face")
 
     return bodies.calibrate(well_of, target)
 
@@ -236,6 +252,8 @@ def _stiffness(a: _Site, b: _Site, pair: Sequence[PairPotential], softness: floa
     The second derivatives of the pair's energy by moving and turning b, over its mass and moments; a pair has the reduced
     mass and feels neighbours on either side, which makes 2 × 2.
     """
+    from scipy.optimize import brentq
+
     sites = {(a.acting, b.acting): pair}
     contact = a.half + b.half
 
@@ -243,10 +261,16 @@ def _stiffness(a: _Site, b: _Site, pair: Sequence[PairPotential], softness: floa
         return bodies.encounter(a.thing, b.thing, r, (1.0, 0.0, 0.0, 0.0), q, sites)
 
     upright = np.array([1.0, 0.0, 0.0, 0.0])
-    grid = contact + softness * np.linspace(0.1, -0.6, 351)
-    line = energies(grid[:, None] * [1.0, 0.0, 0.0], upright).energy
-    closer = np.flatnonzero(line >= PRESSED)
-    distance = float(grid[closer[0]]) if len(closer) else float(grid[-1])
+    # The repulsion rises from contact inwards, and an attraction is at its floor there.
+    floor = float(bodies.facing(a.thing, b.thing, sites, contact))
+    distance = float(
+        brentq(
+            lambda r: float(bodies.facing(a.thing, b.thing, sites, r)) - floor - PRESSED,
+            contact - INNERMOST * softness,
+            contact,
+            xtol=1e-6 * contact,
+        )
+    )
     h = 1e-4 * contact
     moves = np.concatenate([np.eye(3), -np.eye(3)]) * h
     e = energies(np.array([distance, 0, 0]) + moves, upright)
@@ -335,6 +359,7 @@ def build(
         reference_diameter=reference,
         interaction="beads",
         placement_scale=around,
+        start_packing=START_FILLING / around**3,
         mapping=tuple(mapping),
         bodies={site.name: site.body for site in sites if site.body is not None},
         shapes={site.name: site.nanocrystal.capped for site in sites if site.body is not None},

@@ -74,6 +74,9 @@ class Model:
     solvent_strength: float = 1.0  #: multiplies the solvent's potentials unless a schedule says otherwise
     interaction: str = "shell"  #: kind of interaction
     placement_scale: float = 1.0  #: spheres of a random start over OPM spheres: none under high energy
+    start_packing: float = (
+        0.35  #: volume fraction of capped nanocrystals of a random start that no one asks otherwise
+    )
     mapping: tuple[Parameter, ...] = ()  #: where the parameters of the potentials come from
     bodies: Mapping[str, Body] = field(default_factory=dict)  #: rigid bodies, by the type of their centres
     #: capped nanocrystals that are no spheres, by type

@@ -40,14 +40,14 @@ class FilmStart:
     """A wet film.
 
     Args:
-        packing_fraction: volume of OPM spheres over the film's volume [-].
+        packing_fraction: volume of capped nanocrystals over the film's volume; None is the model's own choice [-].
         layers: close-packed layers that the dry film holds; sets the sides of the cell for a given count.
         swelling: volume over dry volume of the film once it sets, where a later stage lets it contract sideways; ≥ 1.
         substrate: flat, or a template of this face.
         mixing_time: time before anything is done [τ_B].
     """
 
-    packing_fraction: float
+    packing_fraction: float | None
     layers: int
     swelling: float = 1.0
     substrate: Substrate = "flat"
@@ -58,7 +58,7 @@ class FilmStart:
 class CellStart:
     """A cubic cell that is periodic in all directions; arguments as of `FilmStart`."""
 
-    packing_fraction: float
+    packing_fraction: float | None
     mixing_time: float = 20.0
 
 
@@ -71,6 +71,23 @@ class FilmGeometry:
     wet_height: float
     setting_height: float
     dry_height: float
+
+
+def filling(model: Model, start: FilmStart | CellStart) -> float:
+    """Volume fraction at which a start is placed [-].
+
+    Raises:
+        PhysicsError: one that random placement does not reach, or not for shapes that must be able to turn.
+    """
+    fraction = model.start_packing if start.packing_fraction is None else start.packing_fraction
+    most = DENSEST / (max(model.placement_scale, 1.0) ** 3 if model.bodies else 1.0)
+    if not 0 < fraction <= most * (1 + 1e-9):
+        why = "may overlap where they turn" if model.bodies else "would not start disordered"
+        raise PhysicsError(
+            f"initial_packing_fraction = {fraction:.3g}: allowed > 0 and ≤ {most:.3g}; denser nanocrystals cannot be placed "
+            f"at random, and {why}"
+        )
+    return fraction
 
 
 def rows(per_layer: float, square: bool = False) -> tuple[int, int]:
@@ -109,11 +126,7 @@ def geometry(model: Model, start: FilmStart) -> FilmGeometry:
             half the cell, a start denser than random placement allows or than the film that sets, a swelling below 1
             or over a template.
     """
-    if not 0 < start.packing_fraction <= DENSEST:
-        raise PhysicsError(
-            f"initial_packing_fraction = {start.packing_fraction}: allowed > 0 and ≤ {DENSEST}; a denser film cannot "
-            "be placed at random and would not start disordered"
-        )
+    fraction = filling(model, start)
     if not start.swelling >= 1:
         raise PhysicsError(f"setting_swelling = {start.swelling}: allowed ≥ 1, the dry film's own volume")
     square, templated = start.substrate == "fcc(100)" or model.cubic, start.substrate != "flat"
@@ -143,10 +156,10 @@ def geometry(model: Model, start: FilmStart) -> FilmGeometry:
     dry = d + (start.layers - 1 + templated) * apart
     swelling = start.swelling ** (1 / 3)
     wet_sides = (dry_sides[0] * swelling, dry_sides[1] * swelling)
-    wet = model.volume / start.packing_fraction / (wet_sides[0] * wet_sides[1]) + templated * d
+    wet = model.volume / fraction / (wet_sides[0] * wet_sides[1]) + templated * d
     if wet <= dry * swelling:
         raise PhysicsError(
-            f"initial_packing_fraction = {start.packing_fraction} makes the wet film ({wet:.1f} nm) no "
+            f"initial_packing_fraction = {fraction:.3g} makes the wet film ({wet:.1f} nm) no "
             f"higher than the one that sets ({dry * swelling:.1f} nm): lower it, or lower setting_swelling"
         )
     return FilmGeometry(wet_sides, dry_sides, wet, dry * swelling, dry)
@@ -266,7 +279,7 @@ def cell(model: Model, start: CellStart, seed: int) -> tuple[System, State]:
         PhysicsError: a start too dense to be random.
     """
     rng = np.random.default_rng(seed)
-    side = (model.volume / start.packing_fraction) ** (1 / 3)
+    side = (model.volume / filling(model, start)) ** (1 / 3)
     cube = (side, side, side)
     positions = random_cell(model.placement_scale * np.repeat(model.diameters, model.counts), cube, rng)
     system = _system(model, _frame(model, [*cube, 0.0, 0.0, 0.0], positions, rng))
