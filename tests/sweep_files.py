@@ -30,7 +30,8 @@ grafting_density_per_nm2 = 4.40
 
 [study.protocol]
 kind = "slow-drying"
-duration_brownian_times = 10
+duration_brownian_times = 20
+final_packing_fraction = 0.5  # far from a crystal: small films dried to the end in so short a time would heat
 hold_brownian_times = 10
 mixing_brownian_times = 1
 frames = 10

@@ -171,7 +171,7 @@ def test_two_runners_share_the_jobs(tmp_path: Path) -> None:
 def test_it_stops_before_the_walltime_and_goes_on(tmp_path: Path) -> None:
     # Films that take long: the engine is in the middle of one when time is up.
     text = one([9, 12], tables="", count=400).replace(
-        "duration_brownian_times = 10", "duration_brownian_times = 3000"
+        "duration_brownian_times = 20", "duration_brownian_times = 3000"
     )
     space = make(text, tmp_path)
     began = time.monotonic()
@@ -301,7 +301,7 @@ def test_a_sweep_killed_at_random_moments_ends_as_an_unbroken_one(tmp_path: Path
 @pytest.mark.long
 def test_a_sweep_of_24_jobs_killed_at_20_moments_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     head = 'operations = ["assemble", "relax"]\nreplicas = 2'
-    text = one([5, 6, 7, 8, 9, 10, 11, 12], head=head)
+    text = one([9, 10, 11, 12, 13, 14, 15, 16], head=head)
     assert len(make(text, tmp_path, "count").entries) == 24
     shutil.rmtree(tmp_path / "count")
     _killed_at_random(tmp_path, text, kills=20, parallel=2)
