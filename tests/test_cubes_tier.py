@@ -17,7 +17,7 @@ from supercrystal.engines import base
 from supercrystal.errors import PhysicsError, SimulationError, StudyError
 from supercrystal.interactions import bodies, hamaker
 from supercrystal.models import cubes
-from supercrystal.models.model import Batch, capped_edges
+from supercrystal.models.model import DRY_CUBES, Batch, capped_edges
 from supercrystal.models.shells import opm_diameter
 from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
 from supercrystal.run import prepare, run
@@ -174,14 +174,16 @@ def test_the_random_start_is_sound_and_turned_at_random() -> None:
     kinetic = 2 * rigid.rotational_energy(frame, prepared.system.bodies)
     assert kinetic.mean() == pytest.approx(1, abs=5 * np.sqrt(2 / kinetic.size))
     assert [shape.get("type") for shape in frame.particles.type_shapes] == ["ConvexPolyhedron", None]
-    assert prepared.model.volume / np.prod(frame.configuration.box[:3]) == pytest.approx(prepared.model.start_packing)
+    assert prepared.model.volume / np.prod(frame.configuration.box[:3]) == pytest.approx(
+        prepared.model.start_packing
+    )
 
 
 def test_a_film_of_cubes_has_square_rows() -> None:
     text = EXAMPLE[: EXAMPLE.index("[protocol]")].replace("count = 64", "count = 80")
     text += '[protocol]\nkind = "drying"\npeclet = 2.0\ndry_layers = 5\n'
     prepared = prepare(studies.parse(text))
-    film, edge = prepared.assembly.film, capped_edges(_cube().capped)[0]
+    film, edge = prepared.assembly.film, (_cube().capped.volume / DRY_CUBES) ** (1 / 3)
     assert film is not None
     assert film.dry_sides == pytest.approx((4 * edge, 4 * edge))
     assert film.dry_height == pytest.approx(5 * edge)
@@ -249,9 +251,9 @@ def test_bodies_that_overlap_at_the_start() -> None:
 
 
 def test_a_cell_that_shrinks_onto_its_bodies_stops_the_run(tmp_path: Path) -> None:
-    text = EXAMPLE.replace("count = 64", "count = 2").replace("[5.0, 60.0]", "[5.0, 400.0]")
+    text = EXAMPLE.replace("count = 64", "count = 2").replace("[15.0, 45.0]", "[5.0, 400.0]")
     text = text.replace(
-        "ramp_brownian_times = 150.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
+        "ramp_brownian_times = 200.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
     )
     with pytest.raises(SimulationError, match="wider than"):
         run(studies.parse(text), text, tmp_path / "run", engine="lammps", quiet=True)
@@ -291,11 +293,11 @@ def test_engines_agree_on_a_mixture_of_cubes_and_spheres() -> None:
 
 
 def test_a_short_run_reports_order_and_angles(tmp_path: Path) -> None:
-    text = EXAMPLE.replace("count = 64", "count = 27").replace("[5.0, 60.0]", "[2.0, 40.0]")
+    text = EXAMPLE.replace("count = 64", "count = 27").replace("[15.0, 45.0]", "[2.0, 40.0]")
     text = text.replace(
-        "ramp_brownian_times = 150.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
+        "ramp_brownian_times = 200.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
     )
-    text = text.replace("hold_brownian_times = 50.0", "hold_brownian_times = 10.0\nframes = 10")
+    text = text.replace("hold_brownian_times = 80.0", "hold_brownian_times = 10.0\nframes = 10")
     result = run(studies.parse(text), text, tmp_path / "run", engine="lammps", quiet=True)
     order = result["cubes"]["cubatic"]["CsPbBr3"]
     assert order["particles"] == 27

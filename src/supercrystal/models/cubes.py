@@ -29,7 +29,7 @@ from supercrystal.interactions import bodies, hamaker
 from supercrystal.interactions.mie import MieRepulsion, MieTail, with_minimum
 from supercrystal.interactions.wall import Wall
 from supercrystal.models.beads import Body, Tiling, tile
-from supercrystal.models.model import CLOSEST, Batch, Model, Parameter, capped_edges
+from supercrystal.models.model import CLOSEST, DRY_CUBES, Batch, Model, Parameter, capped_edges
 from supercrystal.models.shells import LONGEST_STEP, size_classes
 from supercrystal.nanocrystal import Nanocrystal
 from supercrystal.system import PairPotential, species
@@ -61,7 +61,7 @@ LIMITS = (
 
 def by_construction(interaction: str, dries: bool) -> str:
     """What a run's spacing owes to the model, in a sentence; arguments as of `models.shells.by_construction`."""
-    stops = ", and drying stops when the film has the volume of touching cuboids" if dries else ""
+    stops = f", and drying stops when capped cubes take {100 * DRY_CUBES:.0f} % of the film" if dries else ""
     return (
         "The spacing: shells end where the volume of their ligands puts them, or where the study does, and faces touch at "
         f"edge and two shells{stops}. A run's spacing near that is no test of it."
