@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.compare import History
-from supercrystal.models.model import Model
-from supercrystal.report import figures
+from supercrystal.models.model import Model, capped_edges
+from supercrystal.report import cubes, figures
+from supercrystal.report.bodies import Bodies, bodies_of
 from supercrystal.report.html import write_report
 from supercrystal.report.palette import phase_colours
 from supercrystal.report.physical import physical_rows
@@ -35,11 +36,12 @@ ENGINE_CITATIONS = {
 def comparison_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of the table *this run | OPM | measured*, differences in percent."""
     lattice, opm, measured = result["lattice"], result["opm"], result["measured"]
+    extra = cubes.rows(result["cubes"]) if result.get("cubes") else []
     if lattice is None:
-        return []
+        return extra
     rows = []
     root2 = 2**0.5
-    for quantity, value, error, factor in (
+    quantities = (
         ("nearest-neighbour distance", "nearest_neighbour_nm", "nearest_neighbour_uncertainty_nm", 1.0),
         (
             f"lattice constant ({result['phase']})",
@@ -47,7 +49,9 @@ def comparison_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
             "lattice_constant_uncertainty_nm",
             None,
         ),
-    ):
+    )
+    # Of cubes the cell is known in more detail: its three edges and angles follow.
+    for quantity, value, error, factor in quantities[:1] if extra else quantities:
         # A lattice constant of OPM exists for fcc, a = √2 d; hcp's a is the nearest-neighbour distance itself.
         scale = factor if factor is not None else {"fcc": root2, "bcc": 2 / 3**0.5}.get(result["phase"], 1.0)
         row: dict[str, Any] = {
@@ -64,7 +68,7 @@ def comparison_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
             row["measured_difference_percent"] = 100 * (row["run"] / row["measured"] - 1)
             row["measured_source"] = f"{measured['source']} ({measured['arrangement']})"
         rows.append(row)
-    return rows
+    return rows + extra
 
 
 def _density(history: History, film: Film) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -89,7 +93,7 @@ def _radial(history: History, reach: float) -> tuple[NDArray[np.float64], NDArra
     return np.asarray(rdf.bin_centers), np.asarray(rdf.rdf)
 
 
-def _spacings(result: dict[str, Any]) -> list[dict[str, Any]]:
+def _spacings(result: dict[str, Any], model: Model) -> list[dict[str, Any]]:
     rows = []
     if result["lattice"]:
         rows.append(
@@ -109,6 +113,16 @@ def _spacings(result: dict[str, Any]) -> list[dict[str, Any]]:
                 "kind": "packing model",
             }
         )
+    (shape,) = model.shapes.values() if len(model.types) == len(model.shapes) == 1 else (None,)
+    if shape is not None and "cube" in shape.name:
+        rows.append(
+            {
+                "label": "touching faces: core and two shells",
+                "value_nm": capped_edges(shape)[0],
+                "error_nm": None,
+                "kind": "packing model",
+            }
+        )
     if result["measured"]:
         measured = result["measured"]
         rows.append(
@@ -122,6 +136,14 @@ def _spacings(result: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _bodies(history: History, model: Model) -> Bodies | None:
+    """The cuboids among the nanocrystals, if there are any; runs of spheres carry no orientations."""
+    if not model.shapes:
+        return None
+    turned = np.array([frame.particles.orientation for frame in history.frames])
+    return bodies_of(model.types, model.shapes, history.frames[0].particles.typeid, turned)
+
+
 def write_run_report(
     run: RunDirectory,
     result: dict[str, Any],
@@ -133,15 +155,26 @@ def write_run_report(
     """Draw the figures of a run into ``figures/`` and write ``report.html``."""
     kpa = kpa_per_kt_nm3(result["temperature_K"])
     # freud needs the reach to be less than half the cell, which shrinks with the number of nanocrystals.
-    half = 0.49 * float(min(history.frames[-1].configuration.box[: 2 if film else 3]))
+    axes = 2 if film else 3
+    half = 0.49 * float(min(min(history.frames[i].configuration.box[:axes]) for i in history.held))
     r, g = _radial(history, min(3 * model.reference_diameter, half))
     opm = result["opm"]["nearest_neighbour_nm"] if result["opm"] else None
     extent = "film height" if film else "cell edge"
     drawn = [
         figures.phases_over_time(history.times, history.heights, history.fractions(), run.figures, extent)
     ]
+    cubatic = result["cubes"]["cubatic"] if result.get("cubes") else {}
+    if cubatic:
+        drawn.append(
+            cubes.orientation_over_time(
+                history.times,
+                {name: one["over_time"] for name, one in cubatic.items()},
+                {name: one["tensor_random"] for name, one in cubatic.items()},
+                run.figures,
+            )
+        )
     if result["lattice"]:
-        drawn.append(figures.spacing_comparison(_spacings(result), run.figures))
+        drawn.append(figures.spacing_comparison(_spacings(result, model), run.figures))
     if film:
         z, density = _density(history, film)
         drawn.append(
@@ -173,6 +206,7 @@ def write_run_report(
         times=history.times,
         label_names=PHASES,
         palette=phase_colours(PHASES),
+        bodies=_bodies(history, model),
     )
     engine = result["engine"]
     drive = {
@@ -191,13 +225,24 @@ def write_run_report(
             if name != engine["engine"]
         },
     }
+    alone = cubes.only_cubes(result)
     page = {
         **result,
+        # Of cubes alone nobody expects close packing: phases that were not met are left out.
+        "fractions": {
+            phase: share
+            for phase, share in result["fractions"].items()
+            if not alone or share["mean"] >= cubes.SHOWN
+        },
         "stages": list(dict.fromkeys(group["stage"] for group in result["groups"])),
         "limits": [*result["limits"], *result["physical"]["warnings"]],
         "comparison": comparison_rows(result),
         "provenance": provenance,
         "study_text": study_text,
-        "citations": [*CITATIONS, ENGINE_CITATIONS[engine["engine"]]],
+        "citations": [
+            *(CITATIONS[2:] if alone else CITATIONS),
+            *([cubes.CITATION] if cubatic else []),
+            ENGINE_CITATIONS[engine["engine"]],
+        ],
     }
     write_report(run.report, page, drawn, viewer)

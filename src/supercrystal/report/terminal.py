@@ -25,26 +25,29 @@ def _percent(value: float | None) -> str:
 
 def result_table(result: dict[str, Any]) -> Group:
     """Table of a run's result: what was found beside OPM and the measurement."""
+    from supercrystal.report import cubes
     from supercrystal.report.physical import physical_table
     from supercrystal.report.run import comparison_rows
 
     table = Table(title=f"{result['name']}, seed {result['seed']}", title_justify="left")
-    for name in ("quantity", "this run", "OPM", "run − OPM", "measured", "run − measured"):
+    alone = cubes.only_cubes(result)
+    beside = () if alone else ("OPM", "run − OPM", "measured", "run − measured")
+    for name in ("quantity", "this run", *beside):
         table.add_column(name, justify="left" if name == "quantity" else "right")
     for row in comparison_rows(result):
-        table.add_row(
-            f"{row['quantity']} (nm)",
-            f"{row['run']:.3f} ± {row['uncertainty']:.3f}",
+        digits = row.get("digits", 3)
+        cells = (
+            f"{row['quantity']} ({row['unit']})" if row["unit"] else row["quantity"],
+            f"{row['run']:.{digits}f} ± {row['uncertainty']:.{digits}f}",
             f"{row['opm']:.3f}" if "opm" in row else "",
             _percent(row.get("opm_difference_percent")),
             f"{row['measured']:.2f}" if "measured" in row else "",
             _percent(row.get("measured_difference_percent")),
         )
-    close_packed = result["close_packed"]
-    shares = [("close-packed (fcc + hcp)", close_packed)]
-    shares += [
-        (f"  {phase}", share) for phase, share in result["fractions"].items() if share["mean"] >= 0.0005
-    ]
+        table.add_row(*cells[: 2 + len(beside)])
+    phases = [(name, share) for name, share in result["fractions"].items() if share["mean"] >= cubes.SHOWN]
+    close_packed = ("close-packed (fcc + hcp)", result["close_packed"])
+    shares = phases if alone else [close_packed, *((f"  {phase}", share) for phase, share in phases)]
     for name, share in shares:
         table.add_row(
             f"{name}, away from surfaces", f"{100 * share['mean']:.1f} ± {100 * share['std']:.1f} %"
@@ -57,7 +60,7 @@ def result_table(result: dict[str, Any]) -> Group:
     reached = "" if result["phase"] == "disordered" else f", {result['how']}"
     notes = [Text(f"phase: {result['phase']}{reached}", style="bold")]
     notes += [Text(f"by construction: {line}") for line in result["by_construction"]]
-    notes += [Text(line) for line in result["found"] if line.startswith("Phase:")]
+    notes += [Text(line) for line in result["found"] if line.startswith(("Phase:", "Lattice, in", "Site "))]
     notes += [Text(f"mind: {result['limits'][0]}")]
     if result["measured"]:
         measured = result["measured"]

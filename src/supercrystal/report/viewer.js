@@ -1,4 +1,5 @@
-/* The 3-D view of one run: spheres in a film between a substrate and an interface, or in a periodic cell.
+/* The 3-D view of one run: spheres in a film between a substrate and an interface, or in a periodic cell. What
+ * there is more to say of cuboids is in cuboids.js.
  *
  * Plain JavaScript without libraries, so that the report opens from a file years from now. Lengths are nm.
  * Everything is turned into view space (x right, y up, z towards the reader) here, and handed to one of two
@@ -24,7 +25,8 @@ function supercrystalViewer(root) {
   const home = { yaw: -1.13, pitch: 0.3, zoom: 1, panX: 0, panY: 0 };
   const view = { ...home, frame: T - 1, hidden: new Set() };
   const FIELD_OF_VIEW = (28 * Math.PI) / 180;
-  const STRIDE = 8; // x y z radius r g b alpha
+  const cuboids = data.bodies ? supercrystalCuboids(data.bodies, N, bytes) : null;
+  const STRIDE = cuboids ? cuboids.STRIDE : 8; // x y z radius r g b alpha
   const items = new Float32Array(2 * N * STRIDE);
   const control = (name) => find(`[data-control='${name}']`);
   const sides = (frame) => (data.cells ? data.cells[frame] : data.box); // a periodic cell has one for each frame
@@ -104,10 +106,13 @@ function supercrystalViewer(root) {
       const [x, y, z] = cam.toView(p[0], p[1], p[2]);
       const faded = fade && (surfaceBits[at >> 3] >> (at & 7)) & 1;
       const [r, g, b] = colours[label];
-      const add = (radius, alpha) => spheres[alpha < 1 ? 1 : 0].push([x, y, z, radius, r, g, b, alpha]);
-      if (mode !== "whole") add(coreDiameter[i] / 2, faded ? 0.3 : 1);
-      if (mode === "both") add(shellDiameter[i] / 2, faded ? 0.06 : 0.3);
-      if (mode === "whole") add(shellDiameter[i] / 2, faded ? 0.22 : 1);
+      const add = (core, alpha) => {
+        const item = [x, y, z, (core ? coreDiameter : shellDiameter)[i] / 2, r, g, b, alpha];
+        spheres[alpha < 1 ? 1 : 0].push(cuboids ? cuboids.extend(item, i, view.frame, core) : item);
+      };
+      if (mode !== "whole") add(true, faded ? 0.3 : 1);
+      if (mode === "both") add(false, faded ? 0.06 : 0.3);
+      if (mode === "whole") add(false, faded ? 0.22 : 1);
     }
     spheres[1].sort((a, b) => a[2] - b[2]);
     let n = 0;
@@ -154,23 +159,25 @@ function supercrystalViewer(root) {
       ball = sphere; colour = paint;
       gl_Position = projection * vec4(at, 1);
     }`;
+  const shine = cuboids ? "(body.x > 0.0 ? 0.08 : 0.22)" : "0.22"; // a flat face would all turn white
   const SPHERE_FRAGMENT = `#version 300 es
     precision highp float;
     in vec3 at; flat in vec4 ball; flat in vec4 colour; out vec4 pixel;
-    uniform mat4 projection; uniform bool parallel; uniform vec3 background; uniform vec2 fog;
+    uniform mat4 projection; uniform bool parallel; uniform vec3 background; uniform vec2 fog;${cuboids ? cuboids.DECLARATIONS : ""}
     void main() {
       vec3 origin = parallel ? vec3(at.xy, 0) : vec3(0), ray = parallel ? vec3(0, 0, -1) : normalize(at);
       float along = dot(ball.xyz - origin, ray), miss = length(ball.xyz - origin - along * ray);
       float cover = clamp((ball.w - miss) / max(fwidth(miss), 1e-6) + 0.5, 0.0, 1.0);
+      ${cuboids ? "float across = 0.5 * (fwidth(at.x) + fwidth(at.y)); // one dot of the picture [nm]" : ""}
       if (cover <= 0.0) discard;
       vec3 hit = origin + ray * (along - sqrt(max(ball.w * ball.w - miss * miss, 0.0)));
-      vec3 normal = normalize(hit - ball.xyz), light = normalize(vec3(-0.45, 0.65, 0.7));
+      vec3 normal = normalize(hit - ball.xyz), light = normalize(vec3(-0.45, 0.65, 0.7));${cuboids ? cuboids.TRACE : ""}
       float facing = clamp(dot(normal, -ray), 0.0, 1.0);
       float diffuse = pow(0.5 + 0.5 * dot(normal, light), 1.4);
       float gloss = pow(max(dot(normal, normalize(light - ray)), 0.0), 42.0);
       float rim = mix(0.5, 1.0, smoothstep(0.0, 0.42, facing));
       bool solid = colour.a >= 1.0;
-      vec3 lit = colour.rgb * (0.36 + 0.8 * diffuse) * (solid ? rim : 1.0) + 0.22 * gloss;
+      vec3 lit = colour.rgb * (0.36 + 0.8 * diffuse) * (solid ? rim : 1.0) + ${shine} * gloss;
       // A far plane of the film fades a little into the page: depth that one still picture shows.
       lit = mix(lit, background, 0.38 * smoothstep(fog.x, fog.y, -hit.z));
       // A shell is thin where it is looked through and dense at its limb.
@@ -206,7 +213,7 @@ function supercrystalViewer(root) {
         throw new Error(gl.getProgramInfoLog(program) || "no shaders");
       return { program, at: (name) => gl.getUniformLocation(program, name) };
     };
-    const ballProgram = build(SPHERE_VERTEX, SPHERE_FRAGMENT);
+    const ballProgram = build(cuboids ? cuboids.VERTEX : SPHERE_VERTEX, SPHERE_FRAGMENT);
     const flatProgram = build(FLAT_VERTEX, FLAT_FRAGMENT);
     const buffer = (size, usage, contents) => {
       const made = gl.createBuffer();
@@ -220,10 +227,10 @@ function supercrystalViewer(root) {
     gl.enableVertexAttribArray(0);
     gl.vertexAttribPointer(0, 2, gl.FLOAT, false, 0, 0);
     const instances = buffer(items.byteLength, gl.DYNAMIC_DRAW);
-    const point = (first) => [1, 2].forEach((k) => {
-      gl.enableVertexAttribArray(k);
-      gl.vertexAttribPointer(k, 4, gl.FLOAT, false, 4 * STRIDE, 4 * STRIDE * first + 16 * (k - 1));
-      gl.vertexAttribDivisor(k, 1);
+    const point = (first) => (cuboids ? cuboids.SIZES : [4, 4]).forEach((size, k) => {
+      gl.enableVertexAttribArray(k + 1);
+      gl.vertexAttribPointer(k + 1, size, gl.FLOAT, false, 4 * STRIDE, 4 * STRIDE * first + 16 * k);
+      gl.vertexAttribDivisor(k + 1, 1);
     });
     const flat = gl.createVertexArray();
     gl.bindVertexArray(flat);
@@ -245,6 +252,8 @@ function supercrystalViewer(root) {
         gl.uniform1i(ballProgram.at("parallel"), cam.ortho ? 1 : 0);
         gl.uniform3fv(ballProgram.at("background"), background);
         gl.uniform2fv(ballProgram.at("fog"), cam.fog);
+        if (cuboids) // columns: what the cell's x, y and z are in view space
+          gl.uniformMatrix3fv(ballProgram.at("view"), false, [0, 1, 2].flatMap((k) => [cam.right[k], cam.up[k], cam.toward[k]]));
         gl.bindVertexArray(balls);
         gl.bindBuffer(gl.ARRAY_BUFFER, instances);
         point(first);
@@ -329,6 +338,12 @@ function supercrystalViewer(root) {
         if (-z <= cam.near) continue;
         const away = Math.min(1, Math.max(0, (-z - cam.fog[0]) / (cam.fog[1] - cam.fog[0])));
         const level = Math.round(away * away * (3 - 2 * away) * (LEVELS - 1));
+        if (cuboids && items[k + 12]) {
+          const fade = (0.38 * level) / (LEVELS - 1); // as the sprites have it
+          cuboids.paint(ctx, cam, items, k, (bright) => css([0, 1, 2].map((c) =>
+            (1 - fade) * Math.min(1, bright * items[k + 4 + c]) + fade * background[c]), 1));
+          continue;
+        }
         const disc = sprite(items[k + 4], items[k + 5], items[k + 6], items[k + 7] >= 1, level, background);
         const [px, py] = [canvas.width / 2 + items[k] * scale, canvas.height / 2 - items[k + 1] * scale];
         ctx.globalAlpha = items[k + 7];

@@ -1,12 +1,13 @@
 """A drying run as a piece of HTML: every drawn frame inside it, and a 3-D view that needs no network.
 
 Positions travel as 16-bit integers over the range that they span, so the error is at most that range divided
-by 131,068 (0.001 nm for a film of 100 nm). The drawing itself is ``viewer.js`` beside this module.
+by 131,068 (0.001 nm for a film of 100 nm). The drawing itself is ``viewer.js`` beside this module;
+of cuboids, in runs that have any, ``cuboids.js`` with what `supercrystal.report.bodies` says of their shapes and
+orientations.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal.errors import TrajectoryError
+from supercrystal.report.bodies import Bodies, packed, record
 from supercrystal.report.palette import INTERFACE, SUBSTRATE, rgb
 
 #: Most particle positions (frames × nanocrystals) in one page: 2.4 MB of them, 3.2 MB as base64.
@@ -82,6 +84,7 @@ def viewer_html(
     label_names: Sequence[str],
     palette: Mapping[str, str],
     cells: ArrayLike | None = None,
+    bodies: Bodies | None = None,
 ) -> str:
     """Return a ``<div>`` with the run inside it and the script that draws it.
 
@@ -98,10 +101,11 @@ def viewer_html(
         label_names: the phases, in the order of their labels.
         palette: phase to ``"#rrggbb"``; needs every name of `label_names`.
         cells: (T, 3) sides of a cell that is periodic in all directions [nm]; it has no planes.
+        bodies: which of the nanocrystals are cuboids, with their orientations; the others are spheres.
 
     Returns:
         An HTML fragment without references to anything outside itself. Runs of more than `MAX_POSITIONS`
-        positions are thinned to evenly spaced frames, and the fragment says so.
+        positions and orientations are thinned to evenly spaced frames, and the fragment says so.
 
     Raises:
         TrajectoryError: arrays whose shapes disagree, coordinates that are not finite, or labels without a
@@ -141,7 +145,7 @@ def viewer_html(
             f"the palette has no colour for {', '.join(missing)}; see palette.phase_colours"
         )
 
-    keep = kept_frames(frames, count)
+    keep = kept_frames(frames, count + (0 if bodies is None else bodies.count))
     xyz = xyz[keep]
     xyz[..., :2] -= np.asarray(box[:2]) * np.rint(xyz[..., :2] / np.asarray(box[:2]))
     coded = quantise(xyz)
@@ -151,12 +155,12 @@ def viewer_html(
         rgb(colour)  # refuses what the script could not read
     data: dict[str, Any] = {
         "shape": [len(keep), count],
-        "positions": _base64(coded.steps),
+        "positions": packed(coded.steps),
         "quantisation": {"offset": coded.offset.tolist(), "scale": coded.scale.tolist()},
-        "labels": _base64(phase[keep].astype(np.uint8)),
-        "surface": _base64(np.packbits(at_surface[keep], bitorder="little")),
-        "diameters": _base64(shells),
-        "core_diameters": _base64(cores),
+        "labels": packed(phase[keep].astype(np.uint8)),
+        "surface": packed(np.packbits(at_surface[keep], bitorder="little")),
+        "diameters": packed(shells),
+        "core_diameters": packed(cores),
         "largest": float(shells.max()),
         "box": [float(length) for length in box],
         "cells": sides,
@@ -169,6 +173,9 @@ def viewer_html(
         "substrate_colour": SUBSTRATE,
         "interface_colour": INTERFACE,
     }
+    if bodies is not None:
+        data["bodies"] = record(bodies, frames, count, keep)
+        data["largest"] = max(data["largest"], 2 * bodies.reach)
     thinned = ""
     if len(keep) < frames:
         thinned = (
@@ -187,12 +194,11 @@ def viewer_html(
         thinned=f'<p class="sc-note">{thinned}</p>' if thinned else "",
         # "<" never appears in the JSON, so no text in it can end the script element.
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script=resources.files(__package__).joinpath("viewer.js").read_text("utf-8"),
+        script="".join(
+            resources.files(__package__).joinpath(name).read_text("utf-8")
+            for name in (*([] if bodies is None else ["cuboids.js"]), "viewer.js")
+        ),
     )
-
-
-def _base64(array: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
 
 
 _FRAGMENT = Template("""\
