@@ -57,7 +57,7 @@ def test_lattices_stand_beside_those_of_the_models(written: dict[str, Path]) -> 
     assert {key[1] for key in found} == {"AlB2", "fcc"}
     for (ratio, phase, roles), row in found.items():
         if phase == "fcc":
-            # The pressure is that of the first at its OPM distance; smaller ones, which kT pushes harder, stand further apart.
+            # The pressure is that of the first at its OPM distance; kT pushes the smaller ones further apart.
             first = json.loads(roles)["A"] == "A"
             assert row["a_nm"] / row["OPM a_nm"] == (
                 pytest.approx(1, rel=1e-6) if first else pytest.approx(1.1, abs=0.1)

@@ -7,12 +7,14 @@
 
 The same functions as ``supercrystal sweep`` calls, under the same locks: a job that one of the two works on is left alone by
 the other. signac-flow is no longer developed; ``workflow.toml``, which ``supercrystal sweep init`` writes, is for its
-successor row. `status` asks the scheduler; where that does not answer, add ``--ignore-errors``.
+successor row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,13 @@ from supercrystal.sweep.operations import PRODUCTS, line
 
 class Sweep(flow.FlowProject):
     """One sweep."""
+
+    def scheduler_jobs(self, scheduler: Any) -> Iterator[Any]:
+        """What the scheduler knows; where it does not answer, that is said, and the files still tell how far jobs are."""
+        try:
+            yield from super().scheduler_jobs(scheduler)
+        except (OSError, subprocess.CalledProcessError, RuntimeError) as error:
+            print(f"the scheduler does not answer, submitted jobs are not shown: {error}", file=sys.stderr)
 
 
 @cache
