@@ -49,13 +49,14 @@ def lock(folder: Path) -> Iterator[int]:
     Raises:
         BusyError: another process has it.
     """
-    with (folder / STUDY).open("rb") as file:
+    # Open for writing, which it is not: over NFS flock is a byte-range lock, and an exclusive one asks for that.
+    with (folder / STUDY).open("r+b") as file:
         end = time.monotonic() + PATIENCE_S
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except OSError:
+            except BlockingIOError:
                 if time.monotonic() > end:
                     raise BusyError(f"{folder.name} is being worked on by another process") from None
                 time.sleep(0.02)
@@ -67,8 +68,10 @@ def locked(folder: Path) -> bool:
     try:
         with (folder / STUDY).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return False  # no such file: nobody can work on it
     return False
 
 
