@@ -345,10 +345,12 @@ def build(
             stiffest = max(stiffest, *(_stiffness(*two, pair, softness, mass) for two in ((a, b), (b, a))))
     diameters = tuple(2 * site.nanocrystal.capped.sphere_radius for site in sites)
     # Centres of a random start are so far apart that no two overlap however they are turned.
-    around = max(2 * _reach(site) / d for site, d in zip(sites, diameters, strict=True)) / CLOSEST
+    turning = {site.name: 2 * _reach(site) / CLOSEST for site in sites}
+    counts = tuple(count for _, _, count in classes)
+    swollen = np.dot(np.power(list(turning.values()), 3), counts) / np.dot(np.power(diameters, 3), counts)
     return Model(
         types=tuple(site.name for site in sites),
-        counts=tuple(count for _, _, count in classes),
+        counts=counts,
         nanocrystals=tuple(site.nanocrystal for site in sites),
         diameters=diameters,
         pairs=pairs,
@@ -358,8 +360,8 @@ def build(
         timestep=timestep_factor * min(LONGEST_STEP, PHASE_PER_STEP / math.sqrt(stiffest)),
         reference_diameter=reference,
         interaction="beads",
-        placement_scale=around,
-        start_packing=START_FILLING / around**3,
+        turning=turning,
+        start_packing=START_FILLING / float(swollen),
         mapping=tuple(mapping),
         bodies={site.name: site.body for site in sites if site.body is not None},
         shapes={site.name: site.nanocrystal.capped for site in sites if site.body is not None},

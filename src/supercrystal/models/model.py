@@ -78,6 +78,9 @@ class Model:
     solvent_strength: float = 1.0  #: multiplies the solvent's potentials unless a schedule says otherwise
     interaction: str = "shell"  #: kind of interaction
     placement_scale: float = 1.0  #: spheres of a random start over OPM spheres: none under high energy
+    turning: Mapping[str, float] = field(
+        default_factory=dict
+    )  #: of bodies the spheres, of any size, to turn in [nm]
     start_packing: float = (
         0.35  #: volume fraction of capped nanocrystals of a random start that no one asks otherwise
     )
@@ -119,6 +122,14 @@ class Model:
     def strength(self, value: float) -> float:
         """Strength of the solvent's potentials at a value of `solvent_variable`: ½ − χ, or the depth in kT."""
         return 0.5 - value if self.solvent_variable == "chi" else value
+
+    @property
+    def placed_diameters(self) -> tuple[float, ...]:
+        """Diameters of the spheres that a random start places, by type [nm]."""
+        return tuple(
+            self.turning.get(name, self.placement_scale * d)
+            for name, d in zip(self.types, self.diameters, strict=True)
+        )
 
     @property
     def volume(self) -> float:

@@ -14,6 +14,10 @@ from supercrystal.models.model import CLOSEST
 #: Above this volume fraction of OPM spheres the placement would stall (saturation of random placement is 0.38 for
 #: touching spheres, 0.38/0.9³ = 0.52 for centres 0.9 d apart).
 DENSEST = 0.40
+#: Sizes further apart than this factor are placed from the largest on.
+UNLIKE = 1.5
+#: Rounds of trials without one success, after which the placement has failed.
+MOST_IDLE = 2000
 
 
 def random_slab(
@@ -82,12 +86,19 @@ def _place(
     """Centres in [0, period), the largest pairs `CLOSEST` apart."""
     largest = float(diameters.max())
     order = rng.permutation(len(diameters))
+    # Large spheres find no room among many small ones: they come first.
+    in_order = largest > UNLIKE * diameters.min()
+    if in_order:
+        order = order[np.argsort(-diameters[order], kind="stable")]
+    idle = 0
     size = diameters[order]
     centres = np.empty((0, 3))
     while len(centres) < len(order):
-        # order[:len(centres)] are placed. Every other sphere makes a trial; a trial is dropped if it clashes with
-        # anything placed or with an earlier trial of the same round, and the dropped ones try again.
-        every = np.vstack([centres, trial_of(size[len(centres) :])])
+        # order[:len(centres)] are placed. The others, of unlike sizes the largest of them, make a trial; it is dropped if
+        # it clashes with anything placed or with an earlier trial of the same round, and the dropped ones try again.
+        waiting = size[len(centres) :]
+        trying = waiting[waiting > waiting[0] / UNLIKE] if in_order else waiting
+        every = np.vstack([centres, trial_of(trying)])
         pairs = cKDTree(every, boxsize=period).query_pairs(CLOSEST * largest, output_type="ndarray")
         apart = np.abs(every[pairs[:, 0]] - every[pairs[:, 1]])
         apart = np.minimum(apart, period - apart)
@@ -95,7 +106,14 @@ def _place(
         clash = pairs[np.sum(apart**2, axis=1) < limit**2]
         keep = np.ones(len(every), bool)
         keep[clash.max(axis=1)] = False
-        order = np.concatenate([order[keep], order[~keep]])
+        idle = idle + 1 if keep.sum() == len(centres) else 0
+        if idle > MOST_IDLE:
+            raise PhysicsError(
+                f"{len(order) - len(centres)} of {len(order)} nanocrystals found no place at random: lower "
+                "initial_packing_fraction"
+            )
+        tried = order[: len(every)]
+        order = np.concatenate([tried[keep], tried[~keep], order[len(every) :]])
         size = diameters[order]
         centres = every[keep]
     positions = np.empty_like(centres)

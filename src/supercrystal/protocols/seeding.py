@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from supercrystal import lattices
+from supercrystal import lattices, rigid
+from supercrystal.box import wrap
 from supercrystal.errors import PhysicsError
 from supercrystal.system import PairPotential, Schedule, System
 
@@ -97,6 +98,7 @@ def crystal(
     cells: tuple[int, int, int],
     constants: Mapping[str, float],
     types: Mapping[str, str] | None = None,
+    orientations: Mapping[str, ArrayLike] | None = None,
 ) -> gsd.hoomd.Frame:
     """Build a crystal of a given number density in a rectangular box.
 
@@ -106,6 +108,7 @@ def crystal(
         cells: rectangular cells along each axis; hexagonal phases have a × √3 a × c.
         constants: the prototype's constants; its lengths are scaled together to the density.
         types: species of the catalogue → particle type.
+        orientations: of bodies on the sites, as `lattices.build` takes them.
 
     Raises:
         PhysicsError: a density that is not positive, or as `lattices.build`.
@@ -116,9 +119,9 @@ def crystal(
     scale = (len(kind.labels) / density / float(lattices.volume(phase, constants))) ** (1 / 3)
     scaled = {key: value * scale if key in ("a", "c") else value for key, value in constants.items()}
     if kind.system != "hexagonal":
-        return lattices.build(phase, scaled, repeats=cells, types=types)
+        return lattices.build(phase, scaled, repeats=cells, types=types, orientations=orientations)
     x, y, z = cells
-    frame = lattices.build(phase, scaled, repeats=(x, 2 * y, z), types=types)
+    frame = lattices.build(phase, scaled, repeats=(x, 2 * y, z), types=types, orientations=orientations)
     # a₁ + 2 a₂ is perpendicular to a₁, so the same particles fill the rectangle, wrapped into it.
     edges, _ = _rectangular(phase, scaled)
     box = edges * np.array(cells)
@@ -199,10 +202,13 @@ def _velocities(frame: gsd.hoomd.Frame, moving: NDArray[np.bool_], rng: np.rando
 def held(system: System, seed: NDArray[np.bool_], rng: np.random.Generator, hot: float = HOT) -> System:
     """Return the system with its seed held and velocities drawn for the others.
 
-    The time step shrinks with the root of the temperature `hot` to which the others will be heated.
+    The time step shrinks with the root of the temperature `hot` to which the others will be heated. No engine holds a
+    body: of bodies of the seed the beads are held, as particles by themselves behind all others.
     """
     import copy
 
+    if system.bodies:
+        return _held_bodies(system, seed, rng, hot)
     types = system.types
     both = (*types, *(name + HELD for name in types))
     frame = copy.deepcopy(system.frame)
@@ -210,23 +216,11 @@ def held(system: System, seed: NDArray[np.bool_], rng: np.random.Generator, hot:
     frame.particles.typeid = np.asarray(frame.particles.typeid) + len(types) * seed.astype(np.uint32)
     _velocities(frame, ~seed, rng)
 
-    def doubled(
-        pairs: Mapping[tuple[str, str], tuple[PairPotential, ...]],
-    ) -> dict[tuple[str, str], tuple[PairPotential, ...]]:
-        found: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
-        for i, a in enumerate(both):
-            for b in both[i:]:
-                key = (a.removesuffix(HELD), b.removesuffix(HELD))
-                potentials = pairs.get(key, pairs.get(key[::-1]))
-                if potentials is not None:
-                    found[a, b] = potentials
-        return found
-
     return dataclasses.replace(
         system,
         frame=frame,
-        pairs=doubled(system.pairs),
-        solvent=doubled(system.solvent),
+        pairs=_doubled(system.pairs, both),
+        solvent=_doubled(system.solvent, both),
         friction={name: system.friction[name.removesuffix(HELD)] for name in both},
         weight={
             name: system.weight[name.removesuffix(HELD)]
@@ -238,27 +232,103 @@ def held(system: System, seed: NDArray[np.bool_], rng: np.random.Generator, hot:
     )
 
 
+def _doubled(
+    pairs: Mapping[tuple[str, str], tuple[PairPotential, ...]], types: Sequence[str]
+) -> dict[tuple[str, str], tuple[PairPotential, ...]]:
+    """Potentials of all pairs of types, of which held ones have those of their namesakes."""
+    found: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
+    for i, a in enumerate(types):
+        for b in types[i:]:
+            key = (a.removesuffix(HELD), b.removesuffix(HELD))
+            potentials = pairs.get(key, pairs.get(key[::-1]))
+            if potentials is not None:
+                found[a, b] = potentials
+    return found
+
+
+def _held_bodies(system: System, seed: NDArray[np.bool_], rng: np.random.Generator, hot: float) -> System:
+    """As `held`, with bodies: first the particles that move, behind them what the seed is made of."""
+    import copy
+
+    whole = system.frame.particles
+    beads = rigid.beads(system.frame, system.bodies)
+    ofseed = seed[beads.owner]
+    spheres = seed & ~np.isin(np.arange(whole.N), rigid.centres(system.frame, system.bodies))
+    moving = np.flatnonzero(~seed)
+    types = system.types
+    both = (*types, *(name + HELD for name in types if name not in system.bodies))
+    kinds = np.asarray(whole.typeid)
+    still = [*kinds[spheres], *beads.typeid[ofseed]]
+    positions = np.asarray(whole.position, float)
+    placed, _ = wrap(system.frame.configuration.box, positions[beads.owner[ofseed]] + beads.offsets[ofseed])
+    turned = rigid.orientations(system.frame)
+    frame = copy.deepcopy(system.frame)
+    particles = frame.particles
+    particles.N = len(moving) + len(still)
+    particles.types = list(both)
+    held_ids = [both.index(types[kind] + HELD) for kind in still]
+    particles.typeid = np.array([*kinds[moving], *held_ids], np.uint32)
+    particles.position = np.vstack([positions[moving], positions[spheres], placed])
+    particles.orientation = np.vstack([turned[moving], np.tile([1.0, 0, 0, 0], (len(still), 1))])
+    particles.mass = np.append(np.asarray(whole.mass, float)[moving], np.ones(len(still)))
+    particles.diameter = np.append(np.asarray(whole.diameter, float)[moving], np.ones(len(still)))
+    particles.velocity = particles.angmom = particles.moment_inertia = particles.image = None
+    free = np.arange(particles.N) < len(moving)
+    _velocities(frame, free, rng)
+    rigid.thermal(frame, system.bodies, rng)
+    pairs = {
+        key: terms
+        for key, terms in _doubled(system.pairs, both).items()
+        if not all(name.endswith(HELD) for name in key)
+    }
+    return dataclasses.replace(
+        system,
+        frame=frame,
+        pairs=pairs,
+        friction={name: system.friction.get(name.removesuffix(HELD), 1.0) for name in both},
+        timestep=system.timestep / math.sqrt(hot),
+        fixed=frozenset(name for name in both if name.endswith(HELD)),
+    )
+
+
 def melting(system: System, hot: float = HOT) -> Schedule:
     """Schedule that heats a system made by `held` and cools it back to kT."""
     kinds = np.asarray(system.frame.particles.typeid)
-    relaxation = float(np.max(system.frame.particles.mass)) / min(
-        system.friction[system.types[k]] for k in set(kinds)
-    )
+    masses = np.asarray(system.frame.particles.mass, float)
+    names = [name for name in system.mobile if np.any(kinds == system.types.index(name))]
+    heaviest = float(max(masses[kinds == system.types.index(name)].max() for name in names))
+    relaxation = heaviest / min(system.friction[name] for name in names)
     steps = [max(1, round(time * relaxation / system.timestep)) for time in (HEATING, COOLING)]
     return Schedule(steps=(0, steps[0], sum(steps)), temperature=(hot, hot, 1.0))
 
 
-def released(system: System, frame: gsd.hoomd.Frame, rng: np.random.Generator) -> System:
+def released(
+    system: System,
+    frame: gsd.hoomd.Frame,
+    rng: np.random.Generator,
+    seed: NDArray[np.bool_] | None = None,
+) -> System:
     """Return `system` with the positions of `frame`, none held any more, and all velocities drawn anew.
 
     Args:
         system: the one that was given to `held`.
         frame: of the engine after `melting`.
         rng: source of randomness.
+        seed: (N,) particles that were held; only bodies need it, none where it is left out.
     """
     import copy
 
     result = copy.deepcopy(system.frame)
+    if system.bodies:
+        moving = np.arange(result.particles.N) if seed is None else np.flatnonzero(~seed)
+        positions, turned = np.array(result.particles.position, float), rigid.orientations(result)
+        positions[moving] = frame.particles.position[: len(moving)]
+        turned[moving] = rigid.orientations(frame)[: len(moving)]
+        result.particles.position, result.particles.orientation = positions, turned
+        result.configuration.step = 0
+        _velocities(result, np.ones(result.particles.N, bool), rng)
+        rigid.thermal(result, system.bodies, rng)
+        return dataclasses.replace(system, frame=result)
     result.particles.position = frame.particles.position
     result.configuration.box = frame.configuration.box
     result.configuration.step = 0

@@ -80,7 +80,8 @@ def filling(model: Model, start: FilmStart | CellStart) -> float:
         PhysicsError: one that random placement does not reach, or not for shapes that must be able to turn.
     """
     fraction = model.start_packing if start.packing_fraction is None else start.packing_fraction
-    most = DENSEST / (max(model.placement_scale, 1.0) ** 3 if model.bodies else 1.0)
+    placed = np.dot(np.power(model.placed_diameters, 3), model.counts) * math.pi / 6
+    most = DENSEST / (placed / model.volume if model.bodies else 1.0)
     if not 0 < fraction <= most * (1 + 1e-9):
         why = "may overlap where they turn" if model.bodies else "would not start disordered"
         raise PhysicsError(
@@ -223,7 +224,7 @@ def film(model: Model, start: FilmStart, seed: int) -> tuple[System, State]:
     size = geometry(model, start)
     rng = np.random.default_rng(seed)
     d = model.mean_spacing
-    diameters = model.placement_scale * np.repeat(model.diameters, model.counts)
+    diameters = np.repeat(model.placed_diameters, model.counts)
     # The cell is empty above and below by more than the longest range, so that no force acts across its ends.
     margin = 1.5 * model.r_cut
     bottom = -size.wet_height / 2
@@ -281,6 +282,6 @@ def cell(model: Model, start: CellStart, seed: int) -> tuple[System, State]:
     rng = np.random.default_rng(seed)
     side = (model.volume / filling(model, start)) ** (1 / 3)
     cube = (side, side, side)
-    positions = random_cell(model.placement_scale * np.repeat(model.diameters, model.counts), cube, rng)
+    positions = random_cell(np.repeat(model.placed_diameters, model.counts), cube, rng)
     system = _system(model, _frame(model, [*cube, 0.0, 0.0, 0.0], positions, rng))
     return system, State(sides=cube, solvent=model.solvent_strength)
