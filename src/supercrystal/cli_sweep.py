@@ -160,6 +160,59 @@ def run(
         raise SystemExit(1)
 
 
+@sweep.command()
+@click.argument("jobs", nargs=-1)
+@_HERE
+@click.option("--pretend", is_flag=True, help="Print the scripts and submit nothing.")
+@click.option("--bundle", type=click.IntRange(1), default=1, show_default=True, help="Jobs in a script.")
+@click.option(
+    "--settings", type=click.Path(path_type=Path, dir_okay=False), help="TOML file with a table [slurm]."
+)
+@click.option("--partition", help="Left out, none is asked for.")
+@click.option("--account")
+@click.option(
+    "--template", metavar="NAME|FILE", help="generic, gpu, mpi, or a template that extends one of them."
+)
+@click.option("--parallel", type=click.IntRange(1), help="Jobs at a time in a script.")
+@click.option("--per-gpu", type=click.IntRange(1), help="Jobs that share a GPU.")
+@click.option("--retry", is_flag=True, help="Also jobs that failed.")
+@_JSON
+@_QUIET
+def submit(
+    jobs: tuple[str, ...],
+    root: Path,
+    pretend: bool,
+    bundle: int,
+    settings: Path | None,
+    retry: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Submit what is left of a sweep, or of some JOBS, to SLURM."""
+    from supercrystal.sweep import slurm, submission
+    from supercrystal.sweep.space import read
+
+    table = slurm.load(settings).model_dump() if settings else {}
+    table |= {key: value for key, value in given.items() if value is not None}
+    space = read(root)
+    made = submission.submit(
+        space,
+        _chosen(space, jobs),
+        slurm.settings(table, "options"),
+        bundle=bundle,
+        retry=retry,
+        pretend=pretend,
+        say=_say(quiet),
+    )
+    if as_json:
+        _print_json(made)
+    elif pretend:
+        click.echo("\n".join(made.values()) or "nothing to submit")
+    else:
+        click.echo(f"{len(made)} scripts submitted" if made else "nothing to submit")
+
+
 @sweep.command("exec")
 @click.argument("jobs", nargs=-1, required=True)
 @_HERE

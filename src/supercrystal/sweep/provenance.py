@@ -91,6 +91,9 @@ class Session:
         if interrupted:
             self._content["sessions"].append({**interrupted, "ended": None, "outcome": "killed"})
         self._content |= {"seed": seed, "versions": dependencies(), "citations": self._cited()}
+        if interrupted:
+            # At once: this process may be killed as well, and then knows of its own end only.
+            self._write()
 
     def begin(self, operation: str) -> None:
         """Note that an operation starts."""
@@ -112,6 +115,9 @@ class Session:
             }
         )
         self._content["citations"] = self._cited()
+        self._write()
+
+    def _write(self) -> None:
         text = json.dumps(self._content, indent=2, ensure_ascii=False) + "\n"
         write_atomically(self._folder / PROVENANCE, text)
 
