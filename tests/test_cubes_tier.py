@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from supercrystal.units import kt_in_joule
 OLEATE = Ligand("oleate", 18, 1)
 T = 298.15
 EXAMPLE = (Path(__file__).parents[1] / "examples" / "cubes-cspbbr3.toml").read_text()
+EXAMPLE = re.sub("beads_per_edge.*\n", "", EXAMPLE)  # the default beads are fewer
 
 
 def _cube(edge: float = 8.6, density: float = 3.0, truncation: float = 0.0) -> Nanocrystal:
@@ -251,9 +253,9 @@ def test_bodies_that_overlap_at_the_start() -> None:
 
 
 def test_a_cell_that_shrinks_onto_its_bodies_stops_the_run(tmp_path: Path) -> None:
-    text = EXAMPLE.replace("count = 64", "count = 2").replace("[15.0, 45.0]", "[5.0, 400.0]")
+    text = EXAMPLE.replace("count = 64", "count = 2").replace("[5.0, 45.0]", "[5.0, 400.0]")
     text = text.replace(
-        "ramp_brownian_times = 200.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
+        "ramp_brownian_times = 170.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
     )
     with pytest.raises(SimulationError, match="wider than"):
         run(studies.parse(text), text, tmp_path / "run", engine="lammps", quiet=True)
@@ -293,11 +295,11 @@ def test_engines_agree_on_a_mixture_of_cubes_and_spheres() -> None:
 
 
 def test_a_short_run_reports_order_and_angles(tmp_path: Path) -> None:
-    text = EXAMPLE.replace("count = 64", "count = 27").replace("[15.0, 45.0]", "[2.0, 40.0]")
+    text = EXAMPLE.replace("count = 64", "count = 27").replace("[5.0, 45.0]", "[2.0, 40.0]")
     text = text.replace(
-        "ramp_brownian_times = 200.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
+        "ramp_brownian_times = 170.0", "ramp_brownian_times = 10.0\nmixing_brownian_times = 1.0"
     )
-    text = text.replace("hold_brownian_times = 80.0", "hold_brownian_times = 10.0\nframes = 10")
+    text = text.replace("hold_brownian_times = 60.0", "hold_brownian_times = 10.0\nframes = 10")
     result = run(studies.parse(text), text, tmp_path / "run", engine="lammps", quiet=True)
     order = result["cubes"]["cubatic"]["CsPbBr3"]
     assert order["particles"] == 27

@@ -196,7 +196,7 @@ def compare(
     result: dict[str, Any] = {
         "phase": phase,
         "named": named,
-        "how": _how(substrate, start["disordered"]),
+        "how": _how(substrate, start["disordered"], "square" if cubes is not None else "close-packed"),
         "start": start,
         "fractions": fractions,
         "close_packed": {"mean": float(np.mean(close_packed)), "std": float(np.std(close_packed))},
@@ -242,14 +242,14 @@ def compare(
     return result
 
 
-def _how(substrate: str | None, disordered: bool) -> str:
+def _how(substrate: str | None, disordered: bool, rows: str) -> str:
     if not disordered:
         return "from a start that was NOT disordered"
     if substrate is None:
         return "spontaneous from a start verified disordered, in a periodic cell"
     if substrate != "flat":
         return f"from a start verified disordered, on a template of {substrate}: the template was given"
-    return "spontaneous from a start verified disordered, between flat walls in a cell that fits whole rows"
+    return f"spontaneous from a start verified disordered, between flat walls in a cell that fits {rows} rows"
 
 
 def _helped(substrate: str | None, cubes: bool) -> str:

@@ -31,7 +31,7 @@ LAMMPS_MISSING = (
 
 STOPPED = (
     "Particles came too close or moved too far in a step: lower the time step (model.timestep_factor), drive more slowly "
-    "(a smaller peclet, a longer ramp), or start less dense"
+    "(a smaller peclet, a longer ramp, a lower first pressure), or start less dense"
 )
 
 
