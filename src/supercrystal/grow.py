@@ -12,22 +12,29 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from supercrystal import growth, lattices, library, physical
+from supercrystal import growth, lattices, library, physical, soundness
 from supercrystal.engines import base
 from supercrystal.errors import PhysicsError, RunDirectoryError, SimulationError
 from supercrystal.models.model import Model
 from supercrystal.packing import hard
+from supercrystal.packing.cubes import rotations
 from supercrystal.protocols import seeding
 from supercrystal.rundir import write_atomically
 from supercrystal.seeded import Seeded, run_seed, static_pressure
+from supercrystal.solids import dynamics
+from supercrystal.solids.body_candidates import BodyCandidate, candidates, sizes
+from supercrystal.solids.body_candidates import constants as rigid_constants
 from supercrystal.study import Study
 from supercrystal.study_stages import CompressionTable, SlowDryingTable
 from supercrystal.system import Schedule, System, species
 from supercrystal.units import kpa_per_kt_nm3
+
+if TYPE_CHECKING:
+    import gsd.hoomd
 
 #: Time for which the whole crystal follows the pressure before half of it is melted [τ_B]; its second half is averaged.
 RELAXATION = 40.0
@@ -88,17 +95,40 @@ def conditions(study: Study) -> tuple[float | None, float | None]:
     return None, None
 
 
+def plain(phase: str) -> str:
+    """Name in the catalogue of a phase with or without an orientation, as ``ABO3`` of ``ABO3:rotated``."""
+    return phase.partition(":")[0]
+
+
+def of_bodies(model: Model, phase: str) -> BodyCandidate:
+    """The crystal of spheres and cuboids that a name stands for; without an orientation the first that is known.
+
+    Raises:
+        PhysicsError: a phase that leaves out some of the nanocrystals, or as `body_candidates.candidates`.
+    """
+    wanted = lattices.prototype(plain(phase)).name
+    found = [one for one in candidates([phase], model) if one.phase == wanted and not one.added]
+    whole = [one for one in found if set(one.types.values()) == set(model.types)]
+    if not whole:
+        raise PhysicsError(
+            f"{phase} is not made of all of {', '.join(model.types)}: leave the others out of the study"
+        )
+    return whole[0]
+
+
 def roles(model: Model, phase: str) -> dict[str, str]:
     """Species of the catalogue → species of the model, the largest being A.
 
     Raises:
         PhysicsError: the phase has another number of species, or one that structure analysis does not recognise.
     """
-    kind = lattices.prototype(phase)
+    kind = lattices.prototype(plain(phase))
     if kind.reference is None:
         raise PhysicsError(
             f"{kind.name} is not recognised in trajectories, so that its growth cannot be followed"
         )
+    if model.bodies:
+        return dict(of_bodies(model, phase).types)
     sizes: dict[str, list[float]] = {}
     for name, diameter in zip(model.types, model.diameters, strict=True):
         sizes.setdefault(species(name), []).append(diameter)
@@ -141,7 +171,14 @@ def crystal(
     assigned = roles(model, phase)
     diameters = {kind: _mean_diameter(model, name) for kind, name in assigned.items()}
     gamma = diameters["B"] / diameters["A"] if "B" in diameters else 1.0
-    constants = {key: float(value) for key, value in hard.constants(phase, gamma).items()}
+    turned: Mapping[str, Any] = {}
+    if model.bodies:
+        one = of_bodies(model, phase)
+        constants = rigid_constants(one, sizes(model))
+        turned = rotations(one.phase, one.orientation) if len(one.types) > 1 else {}
+    else:
+        constants = {key: float(value) for key, value in hard.constants(phase, gamma).items()}
+    phase = plain(phase)
     if not all(math.isfinite(value) for value in constants.values()):
         raise PhysicsError(f"no lattice of {phase} is known at the size ratio {gamma:.3f}")
     cells = seeding.repeats(phase, constants, count, elongation)
@@ -149,13 +186,13 @@ def crystal(
     volume = np.mean(
         [math.pi / 6 * diameters[one] ** 3 for one in (kind.species[label] for label in kind.labels)]
     )
-    frame = seeding.crystal(phase, packing_fraction / float(volume), cells, constants, assigned)
+    frame = seeding.crystal(phase, packing_fraction / float(volume), cells, constants, assigned, turned)
     classes = {name: [one for one in model.types if species(one) == name] for name in assigned.values()}
     frame = seeding.spread(frame, classes, np.random.default_rng([seed, 3]))
     # Types in the model's own order, as its potentials are keyed.
     order = [model.types.index(name) for name in frame.particles.types]
     frame.particles.typeid = np.array(order, np.uint32)[frame.particles.typeid]
-    frame.particles.types = list(model.types)
+    frame.particles.types = list(model.particle_types)
     frame.particles.diameter = np.asarray(model.diameters)[frame.particles.typeid]
     frame.particles.mass = np.full(frame.particles.N, model.mass)
     system = System(
@@ -163,8 +200,9 @@ def crystal(
         pairs=model.pairs,
         friction=model.friction,
         timestep=model.timestep,
-        length=model.reference_diameter,
+        length=model.site_diameter or model.reference_diameter,
         solvent=model.solvent,
+        bodies=model.bodies,
     )
     narrowest = float(min(frame.configuration.box[:3]))
     if narrowest < NARROWEST * model.r_cut:
@@ -265,6 +303,10 @@ def grow(
     """
     model = study.build_model()
     packing = question.packing_fraction
+    if model.bodies and packing is None:
+        raise PhysicsError(
+            "seeds of bodies grow at a packing fraction here, not under a pressure: give --packing-fraction"
+        )
     if question.pressure is not None:
         packing = packing_under_pressure(
             model, question.phase, question.pressure, question.count, choice, seeds[0]
@@ -281,12 +323,14 @@ def grow(
             if question.shape == "slab"
             else seeding.ball(system.frame, question.size)
         )
+        if model.bodies:
+            soundness.check(system, schedule)
         each = None if report is None else (lambda step, index=index: report(index, step))
         runs.append(
             run_seed(
                 system,
                 seed,
-                question.phase,
+                plain(question.phase),
                 question.shape,
                 schedule,
                 choice,
@@ -318,7 +362,8 @@ def _result(
     per_time = growth.mean([(rate.per_time, rate.per_time_error) for rate in rates])
     return {
         "name": study.name,
-        "phase": lattices.prototype(question.phase).name,
+        "phase": lattices.prototype(plain(question.phase)).name,
+        "orientation": of_bodies(model, question.phase).orientation if model.bodies else None,
         "verdict": growth.overall([rate.verdict for rate in rates]),
         "seeded": growth.SEEDED,
         "shape": question.shape,
@@ -346,6 +391,7 @@ def _result(
                 "seed": number,
                 **rate.to_dict(),
                 "melted_at_kT": run.molten,
+                "cubes_at_end": order_of_cubes(run.frames[-1]) if model.bodies else None,
                 "time_brownian": [float(value) for value in run.history.time],
                 "crystalline": [int(value) for value in run.history.count],
             }
@@ -353,6 +399,15 @@ def _result(
         ],
         "engine": dataclasses.asdict(choice),
     }
+
+
+def order_of_cubes(frame: gsd.hoomd.Frame) -> list[dict[str, Any]]:
+    """Order of the cubes on the sites of each grain of a frame, as JSON; nothing where no grain is."""
+    from supercrystal.structure.cubes import on_sites
+    from supercrystal.structure.naming import name
+
+    found = name(dynamics.configuration(frame, 0))
+    return [row.to_dict() for row in on_sites(found)] if found.grains else []
 
 
 def _number(mean: growth.Mean | None, factor: float = 1.0) -> Mapping[str, float | int | None] | None:

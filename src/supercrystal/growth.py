@@ -59,13 +59,16 @@ def crystalline(frame: gsd.hoomd.Frame, phase: str) -> NDArray[np.bool_]:
 
     box = np.asarray(frame.configuration.box, float)
     positions = np.asarray(frame.particles.position, float)
-    names = sorted({species(kind) for kind in frame.particles.types})
+    # Types that no particle has, those of beads, are no species.
+    present = [frame.particles.types[kind] for kind in np.unique(frame.particles.typeid)]
+    names = sorted({species(kind) for kind in present})
     if phase in order.PHASES:
         labels = order.label(box, positions)
         wanted = order.CLOSE_PACKED if phase in order.CLOSE_PACKED else (phase,)
         found: NDArray[np.bool_] = np.isin(labels.phase, [order.PHASES.index(one) for one in wanted])
         return found
-    kinds = np.array([names.index(species(kind)) for kind in frame.particles.types])[frame.particles.typeid]
+    number = {kind: names.index(species(kind)) for kind in present}
+    kinds = np.array([number.get(kind, 0) for kind in frame.particles.types])[frame.particles.typeid]
     sizes = None if frame.particles.diameter is None else np.asarray(frame.particles.diameter, float)
     configuration = Configuration(
         int(frame.configuration.step or 0), box, positions, kinds.astype(np.intp), tuple(names), sizes

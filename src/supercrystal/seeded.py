@@ -63,7 +63,7 @@ def melt(
         schedule = seeding.melting(start, hot)
         engine = base.start(choice, start, schedule, number)
         engine.run(schedule.total)
-        found = seeding.released(system, engine.frame(), rng)
+        found = seeding.released(system, engine.frame(), rng, seed)
         far = seeding.far_from_seed(found.frame, seed, seeding.APART * (volume / n) ** (1 / 3))
         still = growth.crystalline(found.frame, phase)
         share = float(np.mean(still[far])) if far.any() else float(np.mean(still[~seed]))

@@ -190,7 +190,7 @@ def run(choice: base.Choice, system: System, schedule: Schedule, seed: int) -> S
         energies.append(engine.potential_energy() / system.frame.particles.N)
         last = engine.frame()
         cells.append(box.edges(last.configuration.box))
-        tail.append(_configuration(last, len(cells)))
+        tail.append(configuration(last, len(cells)))
     keep = slice(round(DISCARDED * len(marks)), None)
     return Series(
         np.array(energies)[keep],
@@ -258,7 +258,8 @@ def _shape_change(first: Array, last: Array) -> float:
     return float(np.abs(np.log(stretch / np.prod(stretch) ** (1 / 3))).max())
 
 
-def _configuration(frame: gsd.hoomd.Frame, index: int) -> Configuration:
+def configuration(frame: gsd.hoomd.Frame, index: int) -> Configuration:
+    """A frame as structure analysis takes it, with orientations if it has them."""
     from supercrystal.structure.trajectory import Configuration
 
     particles = frame.particles
