@@ -11,7 +11,9 @@ import click
 
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--phase", required=True, metavar="NAME", help="Phase of the seed: fcc, NaCl, AlB2 …, of cubes also ABO3:rotated.")
+@click.option(
+    "--phase", required=True, metavar="NAME", help="Phase of the seed: fcc, NaCl, AlB2 …; of cubes ABO3:rotated too."
+)  # fmt: skip
 @click.option(
     "--seed-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="F",
     help="A slab that takes this share of the cell  [default: 0.5]",
