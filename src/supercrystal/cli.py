@@ -6,12 +6,13 @@ Results go to stdout, messages to stderr. Exit codes: 0 done, 1 the run or analy
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
-from supercrystal import __version__
+from supercrystal import __version__, ranks
 
 
 class _Group(click.Group):
@@ -33,22 +34,38 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
         except click.UsageError as error:
             from supercrystal.errors import nearest
 
             raise click.UsageError(error.message + nearest(args[0], self.list_commands(ctx)), ctx) from None
+        if name not in _ON_RANKS:
+            ranks.by_itself(str(name))
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        from supercrystal.errors import SimulationError, SupercrystalError
+        from supercrystal.errors import SupercrystalError
 
         try:
-            return super().invoke(ctx)
+            with ranks.together(_report):
+                return super().invoke(ctx)
         except SupercrystalError as error:
-            click.echo(f"supercrystal: {error}", err=True)
-            raise SystemExit(1 if isinstance(error, SimulationError) else 2) from None
+            raise SystemExit(_report(error)) from None
 
 
+def _report(error: BaseException) -> int:
+    """Print an error and return the exit code."""
+    from supercrystal.errors import SimulationError, SupercrystalError
+
+    if isinstance(error, SupercrystalError):
+        click.echo(f"supercrystal: {error}", err=True)
+        return 1 if isinstance(error, SimulationError) else 2
+    traceback.print_exception(error)
+    return 1
+
+
+#: Commands that share one simulation among the ranks of mpiexec.
+_ON_RANKS = ("run",)
 #: Commands that live in another module: name → (module, attribute).
 _ELSEWHERE = {
     "describe": ("supercrystal.cli_structure", "describe"),
@@ -102,6 +119,8 @@ def run(
         loaded, text = studies.with_seed(text, seed, str(study))
     out = out or Path("runs") / f"{loaded.name}-seed{loaded.seed}"
     result = run_study(loaded, text, out, engine=engine, device=device, resume=resume, quiet=quiet)
+    if not ranks.world().leads:
+        return
     if as_json:
         _print_json(result)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import math
@@ -19,6 +20,7 @@ from supercrystal.protocols.assembly import Assembly, assemble
 from supercrystal.protocols.drying import Drying
 from supercrystal.protocols.sedimentation import Sedimentation
 from supercrystal.protocols.start import FilmStart
+from supercrystal.ranks import world
 from supercrystal.rundir import RunDirectory
 from supercrystal.study import Study
 from supercrystal.system import PairPotential, Schedule, System
@@ -161,7 +163,7 @@ def run(
     resume: bool = False,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Run a study in a directory and return its result.
+    """Run a study in a directory and return its result; under mpiexec on all ranks, of which the first writes.
 
     Args:
         study: the validated study.
@@ -178,17 +180,17 @@ def run(
     Raises:
         SupercrystalError: anything that is wrong with study, engine or directory. A new run writes nothing then.
     """
+    ranks = world()
     directory = RunDirectory(out)
     if resume:
-        directory.check_same_study(text)
-    prepared = prepare(study)
+        ranks.first(lambda: directory.check_same_study(text))
+    prepared = ranks.first(lambda: prepare(study))
     choice = base.choose(engine or study.engine, device or study.device)
     if not resume:
-        directory.create(text)
-    with directory.lock():
-        directory.say(f"engine {choice.engine} {choice.version} on {choice.device}: {choice.reason}")
-        if not directory.resolved.exists():
-            directory.write_json(directory.resolved, resolved(prepared, choice))
+        ranks.first(lambda: directory.create(text))
+    with contextlib.ExitStack() as held:
+        ranks.first(lambda: held.enter_context(directory.lock()))
+        ranks.first(lambda: _begin(directory, prepared, choice))
         from supercrystal.simulate import simulate, stage_marks
 
         work = simulate(
@@ -203,8 +205,13 @@ def run(
             ),
             quiet=quiet,
         )
-        directory.say(f"{work['steps']} steps in {work['wall_s']} s")
-        return analyse(prepared, choice, directory, text, work)
+        return ranks.first(lambda: analyse(prepared, choice, directory, text, work))
+
+
+def _begin(directory: RunDirectory, prepared: Prepared, choice: base.Choice) -> None:
+    directory.say(f"engine {choice.engine} {choice.version} on {choice.device}: {choice.reason}")
+    if not directory.resolved.exists():
+        directory.write_json(directory.resolved, resolved(prepared, choice))
 
 
 def _named(prepared: Prepared, trajectory: Path) -> dict[str, Any]:
@@ -223,6 +230,7 @@ def analyse(
     from supercrystal import compare, compare_cubes
     from supercrystal.report.run import write_run_report
 
+    directory.say(f"{work['steps']} steps in {work['wall_s']} s")
     study = prepared.study
     start = study.start()
     film = prepared.system.film is not None

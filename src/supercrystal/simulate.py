@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from supercrystal import rigid
 from supercrystal.engines import base
 from supercrystal.errors import SimulationError
 from supercrystal.progress import Progress
+from supercrystal.ranks import world
 from supercrystal.rundir import RunDirectory, cut
 from supercrystal.soundness import narrowest, too_narrow
 from supercrystal.system import Film, Schedule, System
@@ -157,39 +159,37 @@ def simulate(
     Raises:
         EngineError: the engine stopped.
     """
-    import gsd.hoomd
-
-    checkpoint = run.read_checkpoint()
+    ranks = world()
+    checkpoint = ranks.first(run.read_checkpoint)
     step = -1
     if checkpoint is not None:
         step = int(checkpoint.configuration.step)
         # Everything but box, positions, images, orientations and momenta is the system's own, in double precision.
         start = dataclasses.replace(system, frame=_merged(system.frame, checkpoint))
-        for path in (run.trajectory, run.log):
-            cut(path, step)
-        run.say(f"resumed at step {step} of {schedule.total}")
     else:
         start = system
-        run.trajectory.unlink(missing_ok=True)
-        run.log.unlink(missing_ok=True)
+    ranks.first(lambda: _rewind(run, None if checkpoint is None else step, schedule.total))
 
     first = max(step, 0)
     if first >= schedule.total:
         return {"first_step": first, "steps": 0, "wall_s": 0.0, "steps_per_s": None}
     engine = base.start(choice, start, schedule, seed, step=first)
-    mode = "r+" if checkpoint is not None else "w"
     began = last_checkpoint = time.monotonic()
     with (
-        gsd.hoomd.open(run.trajectory, mode) as trajectory,
-        gsd.hoomd.open(run.log, mode) as log,
-        Progress("simulating", schedule.total, done=first, quiet=quiet) as progress,
+        contextlib.ExitStack() as files,
+        Progress("simulating", schedule.total, done=first, quiet=quiet or not ranks.leads) as progress,
     ):
+        if ranks.leads:
+            trajectory, log = _open(files, run, "r+" if checkpoint is not None else "w")
         here = first
         for mark, frame_due in _after(every, step):
             engine.run(mark - here)
             here = mark
             frame = engine.frame()
-            log.append(_row(engine, frame, system, schedule))
+            row = _row(engine, frame, system, schedule)
+            if not ranks.leads:
+                continue
+            log.append(row)
             if frame_due:
                 trajectory.append(frame)
             if frame_due or time.monotonic() - last_checkpoint > CHECKPOINT_S:
@@ -205,6 +205,25 @@ def simulate(
         "wall_s": round(wall, 3),
         "steps_per_s": round((here - first) / wall, 1),
     }
+
+
+def _rewind(run: RunDirectory, step: int | None, total: int) -> None:
+    """Leave in the directory what was recorded up to a step, or nothing."""
+    for path in (run.trajectory, run.log):
+        if step is None:
+            path.unlink(missing_ok=True)
+        else:
+            cut(path, step)
+    if step is not None:
+        run.say(f"resumed at step {step} of {total}")
+
+
+def _open(files: contextlib.ExitStack, run: RunDirectory, mode: Literal["w", "r+"]) -> tuple[Any, Any]:
+    """Trajectory and log."""
+    import gsd.hoomd
+
+    trajectory, log = (gsd.hoomd.open(path, mode) for path in (run.trajectory, run.log))
+    return files.enter_context(trajectory), files.enter_context(log)
 
 
 def _note(frame: gsd.hoomd.Frame, schedule: Schedule) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal.errors import EngineError
+from supercrystal.ranks import launched
 from supercrystal.system import Schedule, System
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def _with_device(found: Availability, device: str, reason: str) -> Choice:
     why = {"gpu": "a GPU was found", "cpu": "cpu was asked for" if device == "cpu" else "no GPU was found"}[
         chosen
     ]
-    return Choice(found.name, chosen, found.version or "unknown", f"{reason}; {why}")
+    many = f"; {launched()} MPI ranks" if launched() > 1 else ""
+    return Choice(found.name, chosen, found.version or "unknown", f"{reason}; {why}{many}")
 
 
 def start(choice: Choice, system: System, schedule: Schedule, seed: int, step: int = 0) -> Engine:

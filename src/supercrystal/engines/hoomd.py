@@ -23,6 +23,7 @@ from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.shell import Shell
 from supercrystal.interactions.tabulation import Table
+from supercrystal.ranks import launched, world
 from supercrystal.system import Film, Schedule, System
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ BAROSTAT_STEPS = 1000
 THERMOSTAT_TIME = 1.0
 #: Neighbour-list margin in diameters.
 BUFFER = 0.35
+WITHOUT_MPI = (
+    "HOOMD-blue {version} is built without MPI, and mpiexec started {size} ranks: use --engine lammps, leave out mpiexec, "
+    "or build HOOMD-blue with -DENABLE_MPI=on (conda-forge's has none)"
+)
 
 
 def available() -> Availability:
@@ -57,10 +62,13 @@ def available() -> Availability:
         import hoomd.md
     except ImportError as error:
         return Availability("hoomd", False, None, f"HOOMD-blue does not import ({error}). {HOOMD_MISSING}")
+    version = str(hoomd.version.version)
+    if launched() > 1 and not hoomd.version.mpi_enabled:
+        return Availability("hoomd", False, version, WITHOUT_MPI.format(version=version, size=launched()))
     gpu = bool(hoomd.device.GPU.is_available()) and len(hoomd.device.GPU.get_available_devices()) > 0
     build = "built for GPUs" if hoomd.version.gpu_enabled else "built for CPUs only"
     detail = f"{build}, {'GPU found' if gpu else 'no GPU found'}"
-    return Availability("hoomd", True, str(hoomd.version.version), detail, gpu)
+    return Availability("hoomd", True, version, detail, gpu)
 
 
 def _updater(act: Callable[[int], None], period: int) -> Any:
@@ -103,18 +111,20 @@ class Hoomd:
         self.device = device
         self._system, self._schedule = system, schedule
         self._pressed = False
+        self._ranks = world()
         make = hoomd.device.GPU if device == "gpu" else hoomd.device.CPU
-        self._simulation = hoomd.Simulation(device=make(notice_level=0), seed=seed % 65536)
+        among = (
+            {"communicator": hoomd.communicator.Communicator(self._ranks.comm)} if self._ranks.comm else {}
+        )
+        self._simulation = hoomd.Simulation(device=make(notice_level=0, **among), seed=seed % 65536)
         self._simulation.timestep = step
         if system.bodies:
             self._bodies = hoomd_bodies.constraint(system)
-            self._simulation.create_state_from_snapshot(
-                hoomd_bodies.snapshot(system, self._simulation.device)
-            )
+            self._create(hoomd_bodies.snapshot(system, self._simulation.device))
             self._bodies.create_bodies(self._simulation.state)
             self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length, exclusions=("body",))
         else:
-            self._simulation.create_state_from_snapshot(system.frame)
+            self._create(system.frame)
             self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
         self._pair_forces, self._solvent = self._pairs()
         if self._solvent is not None:
@@ -126,6 +136,11 @@ class Hoomd:
         self._forces = [*self._pair_forces, *others]
         self._set_up_motion()
         self._simulation.run(0)
+
+    def _create(self, start: Any) -> None:
+        # A film has most of its particles at one end: ranks share it side by side.
+        domains = (None, None, 1 if self._system.film else None)
+        self._simulation.create_state_from_snapshot(start, domains)
 
     def _pairs(self) -> tuple[list[Any], Any]:
         """Native Mie for the shells, a table for every other potential, and one that the solvent scales."""
@@ -372,9 +387,12 @@ class Hoomd:
 
     def frame(self) -> gsd.hoomd.Frame:
         """Particles now, wrapped into the box."""
+        snapshot = self._simulation.state.get_snapshot()
+        return self._ranks.first(lambda: self._frame(snapshot))  # which has the particles of all
+
+    def _frame(self, snapshot: Any) -> gsd.hoomd.Frame:
         import gsd.hoomd
 
-        snapshot = self._simulation.state.get_snapshot()
         source = self._system.frame
         frame = gsd.hoomd.Frame()
         frame.configuration.step = int(self._simulation.timestep)
@@ -404,10 +422,14 @@ class Hoomd:
 
     def _on_bodies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         self._simulation.run(0)
-        every = np.sum([force.forces for force in self._forces], axis=0)
+        every = self._sum([force.forces for force in self._forces])
         return rigid.collect(
             every, rigid.beads(self.frame(), self._system.bodies), self._system.frame.particles.N
         )
+
+    def _sum(self, parts: list[Any]) -> NDArray[np.float64]:
+        """Sum of arrays over all particles, of which HOOMD gives each to the first rank only."""
+        return self._ranks.first(lambda: np.sum(parts, axis=0))
 
     def potential_energy(self) -> float:
         """Pair and wall energy now [kT]."""
@@ -420,9 +442,10 @@ class Hoomd:
         self._simulation.run(0)
         self._simulation.always_compute_pressure = False  # or every step to come would pay for it
         volume = float(self._simulation.state.box.volume)
-        trace = sum(float(np.sum(force.virials[:, [0, 3, 5]])) for force in self._pair_forces)
+        virials = self._sum([force.virials for force in self._pair_forces])
+        trace = float(np.sum(virials[:, [0, 3, 5]]))
         if self._system.bodies:
-            every = np.sum([force.forces for force in self._pair_forces], axis=0)
+            every = self._sum([force.forces for force in self._pair_forces])
             found = rigid.beads(self.frame(), self._system.bodies)
             trace -= rigid.inner_virial(every, found, self._system.frame.particles.N)
         return trace / (3 * volume)

