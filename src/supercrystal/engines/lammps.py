@@ -87,6 +87,9 @@ class Lammps:
         do = self._lmp.command
         bodies = self._bodies
         types = bodies.kinds if bodies else len(system.types)
+        # The range of large spheres among small beads would make bins of one size hold hundreds of beads each.
+        mixed = bool(bodies and system.free)
+        margin = (2 if mixed else 1) * SKIN * system.length
         cell = box.edges(system.frame.configuration.box)
         tilted = (schedule.flexible == "triclinic" and schedule.pressure) or np.any(np.tril(cell, -1))
         low = -cell.sum(axis=0) / 2
@@ -107,7 +110,7 @@ class Lammps:
             else f"region cell block {bounds} units box",
             f"create_box {types} cell",
             *(f"mass {i + 1} {self._mass(i):.17g}" for i in range(types)),
-            f"neighbor {SKIN * system.length} bin",
+            f"neighbor {margin} {'multi' if mixed else 'bin'}",
             # the corner of a turning body is faster than any centre: it may cross the margin in fewer steps
             f"neigh_modify every 1 delay {0 if bodies else 7} check yes",
             f"timestep {system.timestep:.17g}",
@@ -121,7 +124,7 @@ class Lammps:
         if bodies:
             kinds = bodies.typeids()
             positions, images = bodies.place(positions, list(system.frame.configuration.box))
-            do(f"comm_modify cutoff {bodies.ghosts(system.r_cut + SKIN * system.length):.17g}")
+            do(f"comm_modify cutoff {bodies.ghosts(system.r_cut + margin):.17g}")
         self._lmp.create_atoms(
             self._count,
             list(range(1, self._count + 1)),
