@@ -182,7 +182,7 @@ def run(
     if resume:
         directory.check_same_study(text)
     prepared = prepare(study)
-    choice = base.choose(engine or study.engine, device or study.device)
+    choice = base.choose(engine or study.engine, device or study.device, prepared.system)
     if not resume:
         directory.create(text)
     with directory.lock():
@@ -242,7 +242,7 @@ def analyse(
             stages=[span.kind for span in prepared.assembly.spans],
             named=_named(prepared, directory.trajectory),
             cubes=compare_cubes.record(history, prepared.model, directory.trajectory, film)
-            if prepared.model.bodies
+            if prepared.model.shapes
             else None,
         ),
         "groups": [dataclasses.asdict(group) for group in prepared.assembly.groups],

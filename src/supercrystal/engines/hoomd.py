@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import rigid
-from supercrystal.engines import hoomd_bodies
+from supercrystal.engines import hoomd_bodies, hoomd_polyhedra
 from supercrystal.engines.base import HOOMD_MISSING, STOPPED, Availability
 from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
@@ -106,17 +106,21 @@ class Hoomd:
         make = hoomd.device.GPU if device == "gpu" else hoomd.device.CPU
         self._simulation = hoomd.Simulation(device=make(notice_level=0), seed=seed % 65536)
         self._simulation.timestep = step
-        if system.bodies:
-            self._bodies = hoomd_bodies.constraint(system)
+        if system.turning:
             self._simulation.create_state_from_snapshot(
                 hoomd_bodies.snapshot(system, self._simulation.device)
             )
-            self._bodies.create_bodies(self._simulation.state)
-            self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length, exclusions=("body",))
         else:
             self._simulation.create_state_from_snapshot(system.frame)
-            self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
+        self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
+        if system.bodies:
+            self._bodies = hoomd_bodies.constraint(system)
+            self._bodies.create_bodies(self._simulation.state)
+            self._nlist.exclusions = ("body",)
+        self._contacts = hoomd_polyhedra.force(system)
         self._pair_forces, self._solvent = self._pairs()
+        if self._contacts is not None:
+            self._pair_forces.append(self._contacts)
         if self._solvent is not None:
             self._set_solvent(step)
             self._pair_forces.append(self._solvent)
@@ -237,8 +241,8 @@ class Hoomd:
         system, schedule = self._system, self._schedule
         operations = self._simulation.operations
         operations.integrator = hoomd.md.Integrator(dt=system.timestep, methods=[], forces=self._forces)
+        operations.integrator.integrate_rotational_dof = bool(system.turning)
         if system.bodies:
-            operations.integrator.integrate_rotational_dof = True
             operations.integrator.rigid = self._bodies
         self._set_method()
         period = self._period()
@@ -389,8 +393,8 @@ class Hoomd:
                 attribute,
                 np.array(getattr(snapshot.particles, attribute)[: source.particles.N]),
             )
-        if self._system.bodies:
-            frame.particles.mass = rigid.properties(source, self._system.bodies)[0]
+        if self._system.turning:
+            frame.particles.mass = rigid.properties(source, self._system.turning)[0]
             hoomd_bodies.read(frame, snapshot.particles)
         return frame
 
@@ -405,9 +409,12 @@ class Hoomd:
     def _on_bodies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         self._simulation.run(0)
         every = np.sum([force.forces for force in self._forces], axis=0)
-        return rigid.collect(
+        total, torques = rigid.collect(
             every, rigid.beads(self.frame(), self._system.bodies), self._system.frame.particles.N
         )
+        if self._contacts is not None:
+            torques += self._contacts.torques[: len(torques)]
+        return total, torques
 
     def potential_energy(self) -> float:
         """Pair and wall energy now [kT]."""
