@@ -52,7 +52,9 @@ KINDS: dict[str, Shape | None] = {
 
 
 @lru_cache
-def _dense(attractive: bool = False, kinds: tuple[str, ...] = ("cube",), spacing: float = 11.6) -> System:
+def _dense(
+    attractive: bool = False, kinds: tuple[str, ...] = ("cube",), spacing: float = 11.4, turn: float = 0.04
+) -> System:
     """64 nanocrystals about the sites of a simple cubic lattice, turned a little, at kT."""
     batches = [Batch(name, _crystal(KINDS[name]), 64 // len(kinds)) for name in kinds]
     wells = tuple((a, b, -1.5) for a, b in itertools.combinations_with_replacement(kinds, 2))
@@ -62,9 +64,9 @@ def _dense(attractive: bool = False, kinds: tuple[str, ...] = ("cube",), spacing
     frame = system.frame
     grid = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), -1).reshape(-1, 3)
     frame.configuration.box = [4 * spacing] * 3 + [0, 0, 0]
-    frame.particles.position = rng.permutation((grid - 1.5) * spacing + rng.uniform(-0.3, 0.3, (64, 3)))
+    frame.particles.position = rng.permutation((grid - 1.5) * spacing + rng.uniform(-3 * turn, 3 * turn, (64, 3)))
     turns = rng.normal(size=(64, 3))
-    turns *= rng.uniform(0, 0.12, (64, 1)) / np.linalg.norm(turns, axis=1, keepdims=True)
+    turns *= rng.uniform(0, turn, (64, 1)) / np.linalg.norm(turns, axis=1, keepdims=True)
     frame.particles.orientation = rowan.exp(np.column_stack([np.zeros(64), turns]))
     rigid.thermal(frame, system.polyhedra, rng)
     return system
@@ -100,7 +102,7 @@ def _pair(system: System, i: int, j: int) -> tuple[Facets, Facets, alj.Contact |
 @pytest.mark.parametrize("attractive", [False, True])
 def test_energies_forces_and_torques_are_those_of_the_contacts(attractive: bool) -> None:
     """Forces and torques of the engine against central differences of the energy in plain numpy."""
-    system = _dense(attractive, MIXED, 13.2 if attractive else 11.8)
+    system = _dense(attractive, MIXED, 13.2 if attractive else 11.8, 0.12)
     particles = system.frame.particles
     q = rigid.orientations(system.frame)
     energy, contacts = 0.0, 0
