@@ -95,7 +95,11 @@ def test_parallel_edges_have_eleven_features_and_an_edge_on_a_face_two(d: float)
 
 @pytest.mark.parametrize(
     ("r", "distance"),
-    [((L / 2 + 5.0, 1.0, -2.0), 5.0), ((L / 2 + 3.0, L / 2 + 4.0, 0.0), 5.0), ((L / 2 + 2, L / 2 + 1, L / 2 + 2), 3.0)],
+    [
+        ((L / 2 + 5.0, 1.0, -2.0), 5.0),
+        ((L / 2 + 3.0, L / 2 + 4.0, 0.0), 5.0),
+        ((L / 2 + 2, L / 2 + 1, L / 2 + 2), 3.0),
+    ],
 )
 def test_a_sphere_feels_its_distance_from_face_edge_and_corner(r: tuple[float, ...], distance: float) -> None:
     contact = Contact.between(CUBE, POINT, 6.0, 2.0)
@@ -107,14 +111,21 @@ def test_a_sphere_feels_its_distance_from_face_edge_and_corner(r: tuple[float, .
 
 @given(st.sampled_from(sorted(BODIES)), st.sampled_from(sorted(BODIES)), turns, turns, turns, st.floats(0, 1))
 def test_energy_knows_neither_the_order_of_a_pair_nor_where_space_is_up(
-    one: str, other: str, qa: NDArray[np.float64], qb: NDArray[np.float64], turn: NDArray[np.float64], share: float
+    one: str,
+    other: str,
+    qa: NDArray[np.float64],
+    qb: NDArray[np.float64],
+    turn: NDArray[np.float64],
+    share: float,
 ) -> None:
     a, b = BODIES[one], BODIES[other]
     contact = Contact.between(a, b, 3.0, 1.0, attractive=True)
     r = rowan.rotate(turn, [0.5 * contact.r_cut * (1 + share), 0, 0])
     found = alj.energy(a, b, contact, r, qa, qb)
     swapped = alj.energy(b, a, contact, -r, qb, qa)
-    turned = alj.energy(a, b, contact, rowan.rotate(turn, r), rowan.multiply(turn, qa), rowan.multiply(turn, qb))
+    turned = alj.energy(
+        a, b, contact, rowan.rotate(turn, r), rowan.multiply(turn, qa), rowan.multiply(turn, qb)
+    )
     assert swapped == pytest.approx(found, rel=1e-9)
     assert turned == pytest.approx(found, rel=1e-9)
 
@@ -146,7 +157,9 @@ def test_nearest_points_are_the_nearest_of_the_hulls(seed: int) -> None:
         {"type": "eq", "fun": lambda w: w[len(va) :].sum() - 1},
     ]
     guess = np.concatenate([np.full(len(va), 1 / len(va)), np.full(len(vb), 1 / len(vb))])
-    best = minimize(apart, guess, bounds=[(0, 1)] * len(guess), constraints=sums, options={"ftol": 1e-14, "maxiter": 500})
+    best = minimize(
+        apart, guess, bounds=[(0, 1)] * len(guess), constraints=sums, options={"ftol": 1e-14, "maxiter": 500}
+    )
     on_a, on_b, distance = alj.nearest_points(a, b, r, qa, qb)
     assert distance == pytest.approx(math.sqrt(best.fun), abs=1e-4)
     assert distance == pytest.approx(float(np.linalg.norm(on_a - on_b)), rel=1e-12)
@@ -198,7 +211,9 @@ def test_model_has_the_sizes_frictions_and_exponent_of_the_bead_model() -> None:
     assert mine.timestep < beads.timestep
 
 
-@pytest.mark.parametrize("shape", [cube(L), cube(L, 1.5), cuboid((12.0, 9.0, 4.0))], ids=lambda shape: shape.name)
+@pytest.mark.parametrize(
+    "shape", [cube(L), cube(L, 1.5), cuboid((12.0, 9.0, 4.0))], ids=lambda shape: shape.name
+)
 def test_wells_are_as_deep_as_asked(shape: Shape) -> None:
     model = _model(shape, None, wells=(("N0", "N0", -5.0), ("N0", "N1", -2.0), ("N1", "N1", -1.0)))
     facets, contact = model.polyhedra["N0"].facets, model.contacts["N0", "N0"]
@@ -207,7 +222,9 @@ def test_wells_are_as_deep_as_asked(shape: Shape) -> None:
     energies = alj.facing_energies(facets, facets, contact, grid)
     assert energies.min() == pytest.approx(-5.0, abs=1e-6)
     assert grid[np.argmin(energies)] == pytest.approx(distance, abs=0.011)
-    mixed = alj.facing_energies(facets, POINT, model.contacts["N0", "N1"], [_value(model, ("N0", "N1"), "r_well")])
+    mixed = alj.facing_energies(
+        facets, POINT, model.contacts["N0", "N1"], [_value(model, ("N0", "N1"), "r_well")]
+    )
     assert float(mixed[0]) == pytest.approx(-2.0, abs=1e-9)
     r = _value(model, ("N1", "N1"), "r_well")
     assert sum(float(p.energy(r)) for p in model.pairs["N1", "N1"]) == pytest.approx(-1.0)
@@ -293,7 +310,9 @@ def test_a_study_makes_polyhedra() -> None:
     assert set(system.polyhedra) == {"CsPbBr3"}
     assert not system.bodies
     assert system.frame.particles.types == ["CsPbBr3"]
-    assert np.ptp(system.frame.particles.moment_inertia) < 1e-9 * np.max(system.frame.particles.moment_inertia)
+    assert np.ptp(system.frame.particles.moment_inertia) < 1e-9 * np.max(
+        system.frame.particles.moment_inertia
+    )
 
 
 @pytest.mark.parametrize(
@@ -301,8 +320,12 @@ def test_a_study_makes_polyhedra() -> None:
     [
         ('bodies = "alj"', 'bodies = "alj"\nbeads_per_edge = 4', "has no beads_per_edge"),
         ('bodies = "alj"', 'bodies = "ajl"', "did you mean"),
-        ('solvent = ', 'engine = "lammps"\nsolvent = ', "engine = 'hoomd' or 'auto'"),
-        ('kind = "compression"\npressure_kPa = [5.0, 60.0]\nramp_brownian_times = 10.0', 'kind = "drying"\npeclet = 1.0\ndry_layers = 4', "no walls"),
+        ("solvent = ", 'engine = "lammps"\nsolvent = ', "engine = 'hoomd' or 'auto'"),
+        (
+            'kind = "compression"\npressure_kPa = [5.0, 60.0]\nramp_brownian_times = 10.0',
+            'kind = "drying"\npeclet = 1.0\ndry_layers = 4',
+            "no walls",
+        ),
         ('tier = "cubes"', 'tier = "shells"', "bodies"),
     ],
 )

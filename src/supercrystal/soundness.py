@@ -105,14 +105,21 @@ def _check_polyhedra(system: System) -> None:
             "model.bodies = 'beads', or stages without a film: compression, destabilisation, annealing"
         )
     for name, polyhedron in system.polyhedra.items():
-        if name != polyhedron.name or name not in system.types or name in system.fixed or name in system.bodies:
+        if (
+            name != polyhedron.name
+            or name not in system.types
+            or name in system.fixed
+            or name in system.bodies
+        ):
             raise PhysicsError(
                 f"polyhedron '{polyhedron.name}' stands for the type '{name}': it must be one of the frame's types, "
                 f"{', '.join(system.types)}, neither fixed nor a body"
             )
         for other in system.types:
             if (name, other) not in system.contacts and (other, name) not in system.contacts:
-                raise PhysicsError(f"polyhedron '{name}' has no contact with '{other}': give it one in `contacts`")
+                raise PhysicsError(
+                    f"polyhedron '{name}' has no contact with '{other}': give it one in `contacts`"
+                )
     for name in {name for pair in system.contacts for name in pair} - set(system.types):
         raise PhysicsError(f"a contact names '{name}', but the types are {', '.join(system.types)}")
 
@@ -132,7 +139,9 @@ def _check_contacts(system: System) -> None:
         for j, b in enumerate(types)
     }
     reach = max(
-        facets[i].radius + facets[j].radius + one.closest for (i, j), one in contact.items() if one is not None
+        facets[i].radius + facets[j].radius + one.closest
+        for (i, j), one in contact.items()
+        if one is not None
     )
     cell = freud.box.Box.from_box(system.frame.configuration.box)
     query = freud.locality.AABBQuery(cell, particles.position)

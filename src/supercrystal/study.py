@@ -79,7 +79,9 @@ class ModelTable(Table):
             )
         misplaced = sorted(self.model_fields_set & beads)
         if self.bodies == "alj" and misplaced:
-            raise ValueError(f"bodies = 'alj' has no {', '.join(misplaced)}; leave it out, or take bodies = 'beads'")
+            raise ValueError(
+                f"bodies = 'alj' has no {', '.join(misplaced)}; leave it out, or take bodies = 'beads'"
+            )
         return self
 
 
@@ -149,8 +151,8 @@ class Study(Table):
             walled = [t.kind for t in self.protocol if isinstance(t, DryingTable | SedimentationTable)]
             if walled:
                 raise ValueError(
-                    f"model.bodies = 'alj' has no walls, but {walled[0]} takes place in a film: give model.bodies = 'beads', "
-                    "or stages in a periodic cell"
+                    f"model.bodies = 'alj' has no walls, but {walled[0]} takes place in a film: give "
+                    "model.bodies = 'beads', or stages in a periodic cell"
                 )
         return self
 

@@ -113,8 +113,9 @@ class System:
     @property
     def r_cut(self) -> float:
         """Longest range of any pair [nm]."""
-        every = (*self.pairs.values(), *self.solvent.values(), tuple(self.contacts.values()))
-        return max(one.r_cut for several in every for one in several)
+        every = (*self.pairs.values(), *self.solvent.values())
+        ranges = [potential.r_cut for potentials in every for potential in potentials]
+        return max([*ranges, *(contact.r_cut for contact in self.contacts.values())])
 
     def between(self, a: str, b: str) -> tuple[tuple[PairPotential, ...], tuple[PairPotential, ...]]:
         """Potentials of a pair of types in either order: those that always act, and those that the solvent scales."""

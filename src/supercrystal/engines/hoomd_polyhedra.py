@@ -4,10 +4,10 @@ Two things differ from ALJ as its documentation proposes it.
 
 - The central sizes are those of the contacts, not the inspheres. The central term then has no reach outside the shells,
   where its force is not the gradient of its energy.
-- The neighbour list holds each pair twice. With a list of half the pairs, HOOMD-blue's own choice on a CPU, the torque on the
-  second particle of a pair is wrong for corners of the second on a face of the first (4.8.2: the arm of that force is
-  too long by the vector between the centres), and angular momentum is not conserved. The torque on the first is right, and
-  with all pairs in the list every particle is the first once. On a GPU lists are always whole.
+- The neighbour list holds each pair twice. With a list of half the pairs, HOOMD-blue's own choice on a CPU, the torque on
+  the second particle of a pair is wrong for corners of the second on a face of the first (4.8.2: the arm of that force
+  is off by the vector between the centres), and angular momentum is not conserved. The torque on the first is right,
+  and with all pairs in the list every particle is the first once. On a GPU lists are always whole.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def force(system: System) -> Any:
     if not system.polyhedra:
         return None
 
-    class Contacts(hoomd.md.pair.aniso.ALJ):  # type: ignore[misc]
+    class Contacts(hoomd.md.pair.aniso.ALJ):
         """ALJ over a list of all pairs."""
 
         def _attach_hook(self) -> None:

@@ -78,9 +78,7 @@ class Facets:
     @property
     def radius(self) -> float:
         """Of the sphere about the centre that holds it [nm]."""
-        return (
-            self.rounding if self.spherical else float(np.linalg.norm(self.vertices, axis=1).max())
-        )
+        return self.rounding if self.spherical else float(np.linalg.norm(self.vertices, axis=1).max())
 
     @cached_property
     def normals(self) -> Array:
@@ -100,7 +98,9 @@ class Facets:
     def facing(self, point: ArrayLike) -> int:
         """Number of the face through which the line from the centre to a `point` on the surface leaves."""
         slope = self.normals @ np.asarray(point, float)
-        heights = np.array([n @ self.vertices[face[0]] for n, face in zip(self.normals, self.faces, strict=True)])
+        heights = np.array(
+            [n @ self.vertices[face[0]] for n, face in zip(self.normals, self.faces, strict=True)]
+        )
         share = np.where(slope > 1e-12, heights / np.where(slope > 1e-12, slope, 1.0), np.inf)
         return int(np.argmin(share))
 
@@ -252,17 +252,17 @@ def nearest_points(
         return shift / 2, shift / 2, -0.0
     options: list[tuple[float, Array, Array]] = []
     for loop in loops:
-        on, apart = _to_face(vb, loop)
-        k = int(np.argmin(apart))
-        options.append((float(apart[k]), on[k], vb[k]))
+        on, far = _to_face(vb, loop)
+        k = int(np.argmin(far))
+        options.append((float(far[k]), on[k], vb[k]))
     for face in b.faces:
-        on, apart = _to_face(va, vb[list(face)])
-        k = int(np.argmin(apart))
-        options.append((float(apart[k]), va[k], on[k]))
+        on, far = _to_face(va, vb[list(face)])
+        k = int(np.argmin(far))
+        options.append((float(far[k]), va[k], on[k]))
     ea, eb = va[a.edges], vb[b.edges]
-    p, s, apart = _between_segments(ea[:, None, 0], ea[:, None, 1], eb[None, :, 0], eb[None, :, 1])
-    k = int(np.argmin(apart))
-    options.append((float(apart.ravel()[k]), p.reshape(-1, 3)[k], s.reshape(-1, 3)[k]))
+    p, s, far = _between_segments(ea[:, None, 0], ea[:, None, 1], eb[None, :, 0], eb[None, :, 1])
+    k = int(np.argmin(far))
+    options.append((float(far.ravel()[k]), p.reshape(-1, 3)[k], s.reshape(-1, 3)[k]))
     distance, on_a, on_b = min(options, key=lambda option: option[0])
     return on_a, on_b, distance
 
@@ -303,9 +303,7 @@ def features(a: Facets, b: Facets, r: ArrayLike, qa: ArrayLike, qb: ArrayLike) -
     ])  # fmt: skip
 
 
-def energy(
-    a: Facets, b: Facets, contact: Contact, r: ArrayLike, qa: ArrayLike, qb: ArrayLike
-) -> float:
+def energy(a: Facets, b: Facets, contact: Contact, r: ArrayLike, qa: ArrayLike, qb: ArrayLike) -> float:
     """Energy of two bodies [kT]; infinite where they overlap. Arguments as `nearest_points`."""
     if float(np.linalg.norm(r)) >= contact.r_cut:
         return 0.0

@@ -150,7 +150,10 @@ class Tiling:
             PhysicsError: a reference that is not positive, or as `Body`.
         """
         return Body(
-            name, self.positions, (bead_type,) * len(self.positions), *mechanics(self.core, self.shell, reference)
+            name,
+            self.positions,
+            (bead_type,) * len(self.positions),
+            *mechanics(self.core, self.shell, reference),
         )
 
 

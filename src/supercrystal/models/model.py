@@ -91,7 +91,9 @@ class Model:
     mapping: tuple[Parameter, ...] = ()  #: where the parameters of the potentials come from
     bodies: Mapping[str, Body] = field(default_factory=dict)  #: rigid bodies, by the type of their centres
     polyhedra: Mapping[str, Polyhedron] = field(default_factory=dict)  #: instead of bodies, by type
-    contacts: Mapping[tuple[str, str], Contact] = field(default_factory=dict)  #: of polyhedra, keyed as `pairs`
+    contacts: Mapping[tuple[str, str], Contact] = field(
+        default_factory=dict
+    )  #: of polyhedra, keyed as `pairs`
     #: capped nanocrystals that are no spheres, by type
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     site_diameter: float | None = None  #: of the smallest site where bodies are made of several [nm]
@@ -119,8 +121,9 @@ class Model:
     @property
     def r_cut(self) -> float:
         """Longest range of any pair [nm]."""
-        every = (*self.pairs.values(), *self.solvent.values(), tuple(self.contacts.values()))
-        return max(one.r_cut for several in every for one in several)
+        every = (*self.pairs.values(), *self.solvent.values())
+        ranges = [potential.r_cut for potentials in every for potential in potentials]
+        return max([*ranges, *(contact.r_cut for contact in self.contacts.values())])
 
     def strength(self, value: float) -> float:
         """Strength of the solvent's potentials at a value of `solvent_variable`: ½ − χ, or the depth in kT."""

@@ -143,7 +143,9 @@ def _stiffness(energies: Energies, touch: float, gap: float) -> float:
 
     # repulsion of a 12–6 form reaches 1 kT at half its range unless ε < 6 × 10⁻⁵ kT
     if excess(touch - gap / 2) <= 0:
-        raise PhysicsError("a well is so shallow that its repulsion has no time step: leave the attraction out")
+        raise PhysicsError(
+            "a well is so shallow that its repulsion has no time step: leave the attraction out"
+        )
     distance = float(brentq(excess, touch - gap / 2, touch, xtol=1e-6 * gap))
     step = 1e-3 * gap
     low, middle, high = energies(np.array([distance - step, distance, distance + step]))
@@ -153,7 +155,7 @@ def _stiffness(energies: Energies, touch: float, gap: float) -> float:
 def build(
     batches: Sequence[Batch],
     temperature: float,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
     timestep_factor: float = 1.0,
 ) -> Model:
     """Derive the model from nanocrystals, at least one of which is no sphere.
@@ -161,7 +163,7 @@ def build(
     Args:
         batches: the nanocrystals; the first sets the Brownian time.
         temperature: [K], converts Hamaker constants to kT.
-        settings: attraction; what it says of beads has no meaning here.
+        settings: attraction, none if left out; what it says of beads has no meaning here.
         timestep_factor: multiplies the time step that the stiffest pair allows.
 
     Raises:
@@ -173,7 +175,7 @@ def build(
     reference = 2 * batches[0].nanocrystal.capped.sphere_radius
     mass = 1 / reference**2
     sites = [_site(name, crystal, reference) for name, crystal, _ in classes]
-    targets = cubes.targets(sites, settings, temperature)
+    targets = cubes.targets(sites, settings or Settings(), temperature)
 
     pairs: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
     contacts: dict[tuple[str, str], Contact] = {}

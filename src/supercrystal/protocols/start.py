@@ -194,7 +194,7 @@ def _frame(
     frame.particles.mass = np.full(len(typeid), model.mass)
     velocity = rng.normal(0, math.sqrt(1 / model.mass), (len(typeid), 3))
     frame.particles.velocity = velocity - velocity.mean(axis=0)
-    turning = {**model.bodies, **model.polyhedra}
+    turning: dict[str, rigid.Turning] = {**model.bodies, **model.polyhedra}
     if turning:
         frame.particles.orientation = rowan.normalize(rng.normal(size=(len(typeid), 4)))
         rigid.thermal(frame, turning, rng)
