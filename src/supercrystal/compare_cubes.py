@@ -41,8 +41,8 @@ def orientations(history: History, model: Model) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     first = history.frames[0].particles
-    for name in dict.fromkeys(species(kind) for kind in model.types if kind in model.bodies):
-        kinds = [i for i, kind in enumerate(first.types) if kind in model.bodies and species(kind) == name]
+    for name in dict.fromkeys(species(kind) for kind in model.types if kind in model.shapes):
+        kinds = [i for i, kind in enumerate(first.types) if kind in model.shapes and species(kind) == name]
         mine = np.flatnonzero(np.isin(first.typeid, kinds))
         if not len(mine):
             continue

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import rowan
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     import gsd.hoomd
 
 Array = NDArray[np.float64]
+
+
+class Turning(Protocol):
+    """A body of beads, or anything else that turns."""
+
+    @property
+    def mass(self) -> float:
+        """[kT τ_B²/nm²]."""
+
+    @property
+    def moments(self) -> tuple[float, float, float]:
+        """Principal moments of inertia [kT τ_B²]."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ def orientations(frame: gsd.hoomd.Frame) -> Array:
     return np.asarray(quaternions / length)
 
 
-def centres(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> NDArray[np.intp]:
+def centres(frame: gsd.hoomd.Frame, bodies: Mapping[str, Turning]) -> NDArray[np.intp]:
     """Numbers of the particles of a frame that are centres of bodies, in their order."""
     kinds = [i for i, name in enumerate(frame.particles.types) if name in bodies]
     return np.flatnonzero(np.isin(frame.particles.typeid, kinds))
@@ -125,7 +137,7 @@ def with_beads(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> gsd.hoomd.
     return whole
 
 
-def properties(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> tuple[Array, Array]:
+def properties(frame: gsd.hoomd.Frame, bodies: Mapping[str, Turning]) -> tuple[Array, Array]:
     """Mass (N,) and principal moments (N, 3) of a frame's particles: those of the bodies, and of others 0 moments."""
     n = int(frame.particles.N)
     mass = np.ones(n) if frame.particles.mass is None else np.array(frame.particles.mass, float)
@@ -183,14 +195,14 @@ def own_momenta(frame: gsd.hoomd.Frame) -> Array:
     return own_momentum(orientations(frame), frame.particles.angmom)
 
 
-def rotational_energy(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body]) -> Array:
+def rotational_energy(frame: gsd.hoomd.Frame, bodies: Mapping[str, Turning]) -> Array:
     """Kinetic energy [kT] of the turning about each principal axis, Lₖ² / 2Iₖ, of each body, (bodies, 3)."""
     mine = centres(frame, bodies)
     moments = properties(frame, bodies)[1][mine]
     return np.asarray(own_momenta(frame)[mine] ** 2 / (2 * moments), float)
 
 
-def thermal(frame: gsd.hoomd.Frame, bodies: Mapping[str, Body], rng: np.random.Generator) -> None:
+def thermal(frame: gsd.hoomd.Frame, bodies: Mapping[str, Turning], rng: np.random.Generator) -> None:
     """Give the bodies of a frame mass, moments, and velocities and angular momenta at temperature 1, in place."""
     mine = centres(frame, bodies)
     mass, moments = properties(frame, bodies)

@@ -185,7 +185,7 @@ def run(
     if resume:
         ranks.first(lambda: directory.check_same_study(text))
     prepared = ranks.first(lambda: prepare(study))
-    choice = base.choose(engine or study.engine, device or study.device)
+    choice = base.choose(engine or study.engine, device or study.device, prepared.system)
     if not resume:
         ranks.first(lambda: directory.create(text))
     with contextlib.ExitStack() as held:
@@ -250,7 +250,7 @@ def analyse(
             stages=[span.kind for span in prepared.assembly.spans],
             named=_named(prepared, directory.trajectory),
             cubes=compare_cubes.record(history, prepared.model, directory.trajectory, film)
-            if prepared.model.bodies
+            if prepared.model.shapes
             else None,
         ),
         "groups": [dataclasses.asdict(group) for group in prepared.assembly.groups],

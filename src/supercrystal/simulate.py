@@ -103,8 +103,8 @@ def _row(engine: base.Engine, frame: gsd.hoomd.Frame, system: System, schedule: 
         # Kinetic part by the bath's temperature: the same mean as that of the velocities, and less noise.
         ideal = len(mass) * values["bath_temperature"] / volume
         values |= {"volume": volume, "pressure": ideal + engine.virial_pressure()}
-    if system.bodies:
-        values["rotational_temperature"] = 2 * float(np.mean(rigid.rotational_energy(frame, system.bodies)))
+    if system.turning:
+        values["rotational_temperature"] = 2 * float(np.mean(rigid.rotational_energy(frame, system.turning)))
     row = gsd.hoomd.Frame()
     row.configuration.step = step
     row.log = {f"supercrystal/{key}": np.array([value]) for key, value in values.items()}
@@ -114,7 +114,7 @@ def _row(engine: base.Engine, frame: gsd.hoomd.Frame, system: System, schedule: 
         raise SimulationError(f"at step {step} {trouble}. What was recorded so far is kept")
     settled = round(SETTLING / system.timestep)
     quenched = schedule.value("solvent", step) != schedule.value("solvent", max(0, step - settled))
-    turning = len(rigid.centres(frame, system.bodies)) if system.bodies else 0
+    turning = len(rigid.centres(frame, system.turning)) if system.turning else 0
     _check_sound(values, len(mass), turning, step, HOTTER_IN_QUENCH if quenched else HOTTER)
     return row
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from supercrystal import box, rigid
 from supercrystal.errors import PhysicsError
+from supercrystal.interactions.alj import Facets, nearest_points
 from supercrystal.system import Schedule, System, closest_approaches
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def check(system: System, schedule: Schedule) -> None:
 
     Raises:
         PhysicsError: walls together with a pressure, an interface that outruns the time step, a cell too small for the
-            range of the forces or for its bodies, particles placed where their potential diverges, fixed bodies, or
-            single beads.
+            range of the forces or for its bodies, particles placed where their potential diverges, fixed bodies, single
+            beads, or polyhedra between walls.
     """
     _check_bodies(system)
+    _check_polyhedra(system)
     if system.film and schedule.pressure:
         raise PhysicsError(
             "a film between walls has no constant pressure: give heights, or leave out the walls"
@@ -46,6 +48,7 @@ def check(system: System, schedule: Schedule) -> None:
     if trouble:
         raise PhysicsError(trouble)
     _check_apart(system, closest_approaches(system, schedule))
+    _check_contacts(system)
 
 
 def narrowest(system: System, frame: gsd.hoomd.Frame) -> float:
@@ -92,10 +95,81 @@ def _check_bodies(system: System) -> None:
             )
 
 
+def _check_polyhedra(system: System) -> None:
+    """Make sure that polyhedra have contacts, move, and meet no walls."""
+    if not system.polyhedra:
+        return
+    if system.film:
+        raise PhysicsError(
+            "a film has walls, which act on centres: a corner of an ALJ polyhedron would stand out of the wall. Take "
+            "model.bodies = 'beads', or stages without a film: compression, destabilisation, annealing"
+        )
+    for name, polyhedron in system.polyhedra.items():
+        if (
+            name != polyhedron.name
+            or name not in system.types
+            or name in system.fixed
+            or name in system.bodies
+        ):
+            raise PhysicsError(
+                f"polyhedron '{polyhedron.name}' stands for the type '{name}': it must be one of the frame's types, "
+                f"{', '.join(system.types)}, neither fixed nor a body"
+            )
+        for other in system.types:
+            if (name, other) not in system.contacts and (other, name) not in system.contacts:
+                raise PhysicsError(
+                    f"polyhedron '{name}' has no contact with '{other}': give it one in `contacts`"
+                )
+    for name in {name for pair in system.contacts for name in pair} - set(system.types):
+        raise PhysicsError(f"a contact names '{name}', but the types are {', '.join(system.types)}")
+
+
+def _check_contacts(system: System) -> None:
+    """Make sure that no polyhedron starts in another body, or so near that its contact diverges."""
+    import freud
+
+    if not system.polyhedra:
+        return
+    particles, types = system.frame.particles, system.types
+    point = Facets(np.zeros((0, 3)), ())
+    facets = [system.polyhedra[name].facets if name in system.polyhedra else point for name in types]
+    contact = {
+        (i, j): system.contacts.get((a, b)) or system.contacts.get((b, a))
+        for i, a in enumerate(types)
+        for j, b in enumerate(types)
+    }
+    reach = max(
+        facets[i].radius + facets[j].radius + one.closest
+        for (i, j), one in contact.items()
+        if one is not None
+    )
+    cell = freud.box.Box.from_box(system.frame.configuration.box)
+    query = freud.locality.AABBQuery(cell, particles.position)
+    pairs = query.query(particles.position, {"r_max": reach, "exclude_ii": True}).toNeighborList()
+    kinds, turned = np.asarray(particles.typeid), rigid.orientations(system.frame)
+    for i, j in np.asarray(pairs[:]):
+        one = contact[kinds[i], kinds[j]]
+        if i > j or one is None:
+            continue
+        apart = cell.wrap(np.asarray(particles.position[j], float) - particles.position[i])
+        a, b = facets[kinds[i]], facets[kinds[j]]
+        if np.linalg.norm(apart) > a.radius + b.radius + one.closest:
+            continue
+        gap = nearest_points(a, b, apart, turned[i], turned[j])[2]
+        if gap < one.closest:
+            raise PhysicsError(
+                f"{types[kinds[i]]} and {types[kinds[j]]} (particles {i} and {j}) "
+                + ("overlap at the start" if gap <= 0 else f"start with {gap:.3g} nm between their cores")
+                + f", where at least {one.closest:.3g} nm are needed: lower initial_packing_fraction"
+            )
+
+
 def _check_apart(system: System, closest: dict[tuple[str, str], float]) -> None:
     """Make sure that no two particles start where their potential diverges."""
     import freud
 
+    if not closest:  # polyhedra alone
+        return
     reach = max(closest.values())
     particles = rigid.with_beads(system.frame, system.bodies).particles
     query = freud.locality.AABBQuery(system.frame.configuration.box, particles.position)

@@ -25,7 +25,7 @@ from pydantic.fields import FieldInfo
 
 from supercrystal import library, physical
 from supercrystal.errors import StudyError, nearest
-from supercrystal.models import cubes, effective, shells
+from supercrystal.models import cubes, effective, polyhedra, shells
 from supercrystal.models.model import Batch, Model
 from supercrystal.protocols.annealing import Annealing
 from supercrystal.protocols.assembly import Stage
@@ -59,6 +59,7 @@ class ModelTable(Table):
     timestep_factor: number(0.05, 20.0, "times the step that the stiffest pair allows") = 1.0  # type: ignore[valid-type]
     interaction: AnyInteraction = ShellInteractionTable()
     attraction: Literal["none", "hamaker"] = "none"
+    bodies: Literal["beads", "alj"] = "beads"
     chain_geometry: Literal["tetrahedral", "alkane"] = "tetrahedral"
     bead_diameter_nm: number(0.1, 50.0, "of the beads of a body; at least twice its shell") | None = None  # type: ignore[valid-type]
     beads_per_edge: Annotated[int, Field(ge=2, le=30)] | None = None
@@ -69,13 +70,17 @@ class ModelTable(Table):
 
     @model_validator(mode="after")
     def _of_the_tier(self) -> ModelTable:
-        foreign = {"shells": {"bead_diameter_nm", "beads_per_edge", "wells_kT"}, "cubes": {"interaction"}}[
-            self.tier
-        ]
+        beads = {"bead_diameter_nm", "beads_per_edge"}
+        foreign = {"shells": {*beads, "bodies", "wells_kT"}, "cubes": {"interaction"}}[self.tier]
         misplaced = sorted(self.model_fields_set & foreign)
         if misplaced:
             raise ValueError(
                 f"tier = '{self.tier}' has no {', '.join(misplaced)}; leave it out, or change the tier"
+            )
+        misplaced = sorted(self.model_fields_set & beads)
+        if self.bodies == "alj" and misplaced:
+            raise ValueError(
+                f"bodies = 'alj' has no {', '.join(misplaced)}; leave it out, or take bodies = 'beads'"
             )
         return self
 
@@ -137,6 +142,21 @@ class Study(Table):
         return self
 
     @model_validator(mode="after")
+    def _where_polyhedra_can_be(self) -> Study:
+        if self.model.bodies == "alj":
+            if self.engine == "lammps":
+                raise ValueError(
+                    "model.bodies = 'alj' needs HOOMD-blue: give engine = 'hoomd' or 'auto', or model.bodies = 'beads'"
+                )
+            walled = [t.kind for t in self.protocol if isinstance(t, DryingTable | SedimentationTable)]
+            if walled:
+                raise ValueError(
+                    f"model.bodies = 'alj' has no walls, but {walled[0]} takes place in a film: give "
+                    "model.bodies = 'beads', or stages in a periodic cell"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _start_once(self) -> Study:
         for position, stage in enumerate(self.protocol[1:], start=2):
             misplaced = sorted(stage.model_fields_set & START_KEYS)
@@ -154,7 +174,8 @@ class Study(Table):
         """
         table = self.model
         if table.tier == "cubes":
-            return cubes.build(
+            build = polyhedra.build if table.bodies == "alj" else cubes.build
+            return build(
                 self.batches(),
                 self.temperature_K,
                 cubes.Settings(

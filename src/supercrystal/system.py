@@ -22,7 +22,9 @@ from supercrystal.interactions.wall import Wall
 if TYPE_CHECKING:
     import gsd.hoomd
 
+    from supercrystal.interactions.alj import Contact
     from supercrystal.models.beads import Body
+    from supercrystal.models.polyhedra import Polyhedron
 
 #: What a cell may do under pressure: keep its shape, change its sides, change sides and angles.
 Cell = Literal["isotropic", "orthorhombic", "triclinic"]
@@ -70,6 +72,8 @@ class System:
         bodies: rigid bodies by the type of their centre. The frame holds their centres, with orientations, and names the
             types of their beads, but has no bead (`supercrystal.rigid`). Walls act on beads, weights on centres; mass,
             moments and frictions are the body's. With bodies `length` is the diameter of a bead.
+        polyhedra: faceted particles by type; the frame holds their orientations. Walls know nothing of their faces.
+        contacts: how polyhedra act on each other and on points, the other types, keyed as `pairs` (`interactions.alj`).
     """
 
     frame: gsd.hoomd.Frame
@@ -82,6 +86,13 @@ class System:
     weight: Mapping[str, float] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
     bodies: Mapping[str, Body] = field(default_factory=dict)
+    polyhedra: Mapping[str, Polyhedron] = field(default_factory=dict)
+    contacts: Mapping[tuple[str, str], Contact] = field(default_factory=dict)
+
+    @property
+    def turning(self) -> Mapping[str, Body | Polyhedron]:
+        """What has an orientation and moments of inertia, by type."""
+        return {**self.bodies, **self.polyhedra}
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -103,7 +114,8 @@ class System:
     def r_cut(self) -> float:
         """Longest range of any pair [nm]."""
         every = (*self.pairs.values(), *self.solvent.values())
-        return max(potential.r_cut for potentials in every for potential in potentials)
+        ranges = [potential.r_cut for potentials in every for potential in potentials]
+        return max([*ranges, *(contact.r_cut for contact in self.contacts.values())])
 
     def between(self, a: str, b: str) -> tuple[tuple[PairPotential, ...], tuple[PairPotential, ...]]:
         """Potentials of a pair of types in either order: those that always act, and those that the solvent scales."""

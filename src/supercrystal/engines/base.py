@@ -30,6 +30,10 @@ LAMMPS_MISSING = (
     "or use --engine hoomd"
 )
 
+POLYHEDRA = (
+    "{engine} has no ALJ polyhedra: take engine = 'hoomd', or model.bodies = 'beads', which both engines know"
+)
+
 STOPPED = (
     "Particles came too close or moved too far in a step: lower the time step (model.timestep_factor), drive more slowly "
     "(a smaller peclet, a longer ramp, a lower first pressure), or start less dense"
@@ -97,18 +101,31 @@ def availability(name: str) -> Availability:
     return found
 
 
-def choose(engine: str = "auto", device: str = "auto") -> Choice:
+def choose(engine: str = "auto", device: str = "auto", system: System | None = None) -> Choice:
     """Choose engine and device, and say why.
 
     Args:
         engine: ``"auto"``, ``"hoomd"`` or ``"lammps"``.
         device: ``"auto"``, ``"gpu"`` or ``"cpu"``.
+        system: what is to be simulated; HOOMD-blue alone has polyhedra.
 
     Raises:
-        EngineError: what was asked is not here; the message says how to get it.
+        EngineError: what was asked is not here, or cannot hold the system; the message says what to do.
     """
     if device not in ("auto", "gpu", "cpu"):
         raise EngineError(f"device '{device}' is not known; allowed: auto, gpu, cpu")
+    if system is not None and system.polyhedra:
+        if engine not in ("auto", "hoomd"):
+            raise EngineError(POLYHEDRA.format(engine=engine))
+        found = availability("hoomd")
+        if not found.usable:
+            raise EngineError(
+                f"model.bodies = 'alj' needs HOOMD-blue: {found.detail} and model.bodies = 'beads'"
+                if found.detail == HOOMD_MISSING
+                else f"model.bodies = 'alj' needs HOOMD-blue: {found.detail}"
+            )
+        asked = "hoomd was asked for" if engine == "hoomd" else "hoomd alone has ALJ polyhedra"
+        return _with_device(found, device, asked)
     if engine != "auto":
         found = availability(engine)
         if not found.usable:

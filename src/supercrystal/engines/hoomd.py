@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import rigid
-from supercrystal.engines import hoomd_bodies
+from supercrystal.engines import hoomd_bodies, hoomd_polyhedra
 from supercrystal.engines.base import HOOMD_MISSING, STOPPED, Availability
+from supercrystal.engines.hoomd_schedule import cell, updater
 from supercrystal.engines.tables import tables
 from supercrystal.errors import EngineError, SimulationError
 from supercrystal.interactions.shell import Shell
@@ -71,35 +72,6 @@ def available() -> Availability:
     return Availability("hoomd", True, version, detail, gpu)
 
 
-def _updater(act: Callable[[int], None], period: int) -> Any:
-    """Updater that calls `act` with the time step every `period` steps."""
-    import hoomd
-
-    class Setting(hoomd.custom.Action):
-        """Sets what the schedule changes."""
-
-        def act(self, timestep: int) -> None:
-            act(timestep)
-
-    return hoomd.update.CustomUpdater(action=Setting(), trigger=hoomd.trigger.Periodic(period))
-
-
-def _cell(law: Callable[[int], list[float]]) -> Any:
-    """Variant of a box that follows a law."""
-    import hoomd
-
-    class Scheduled(hoomd.variant.box.BoxVariant):
-        """The cell that the schedule has at the step."""
-
-        def __init__(self) -> None:
-            hoomd.variant.box.BoxVariant.__init__(self)
-
-        def __call__(self, timestep: int) -> list[float]:
-            return law(timestep)
-
-    return Scheduled()
-
-
 class Hoomd:
     """A system in HOOMD-blue."""
 
@@ -118,15 +90,19 @@ class Hoomd:
         )
         self._simulation = hoomd.Simulation(device=make(notice_level=0, **among), seed=seed % 65536)
         self._simulation.timestep = step
-        if system.bodies:
-            self._bodies = hoomd_bodies.constraint(system)
+        if system.turning:
             self._create(hoomd_bodies.snapshot(system, self._simulation.device))
-            self._bodies.create_bodies(self._simulation.state)
-            self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length, exclusions=("body",))
         else:
             self._create(system.frame)
-            self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
+        self._nlist = hoomd.md.nlist.Cell(buffer=BUFFER * system.length)
+        if system.bodies:
+            self._bodies = hoomd_bodies.constraint(system)
+            self._bodies.create_bodies(self._simulation.state)
+            self._nlist.exclusions = ("body",)
+        self._contacts = hoomd_polyhedra.force(system)
         self._pair_forces, self._solvent = self._pairs()
+        if self._contacts is not None:
+            self._pair_forces.append(self._contacts)
         if self._solvent is not None:
             self._set_solvent(step)
             self._pair_forces.append(self._solvent)
@@ -252,21 +228,21 @@ class Hoomd:
         system, schedule = self._system, self._schedule
         operations = self._simulation.operations
         operations.integrator = hoomd.md.Integrator(dt=system.timestep, methods=[], forces=self._forces)
+        operations.integrator.integrate_rotational_dof = bool(system.turning)
         if system.bodies:
-            operations.integrator.integrate_rotational_dof = True
             operations.integrator.rigid = self._bodies
         self._set_method()
         period = self._period()
         film = system.film
         if film is not None and len(set(schedule.heights)) > 1:
-            operations.updaters.append(_updater(lambda step: self._set_interface(film, step), period))
+            operations.updaters.append(updater(lambda step: self._set_interface(film, step), period))
         if self._weights is not None and schedule.varies("gravity"):
             operations.updaters.append(
-                _updater(lambda step: self._set_weights(self._weights, step), RAMP_PERIOD)
+                updater(lambda step: self._set_weights(self._weights, step), RAMP_PERIOD)
             )
         if self._solvent is not None and schedule.varies("solvent"):
             period = max(SOLVENT_PERIOD, schedule.total // SOLVENT_SETTINGS)
-            operations.updaters.append(_updater(self._set_solvent, period))
+            operations.updaters.append(updater(self._set_solvent, period))
         for start, end in itertools.pairwise(schedule.steps):
             # One trigger for each moving stretch, so that no cell under pressure is ever set.
             if schedule.side(start) and schedule.side(end) and schedule.side(start) != schedule.side(end):
@@ -285,7 +261,7 @@ class Hoomd:
                 operations.updaters.append(
                     hoomd.update.BoxResize(
                         trigger=hoomd.trigger.Or([inside, last]),
-                        box=_cell(self._scheduled_box),
+                        box=cell(self._scheduled_box),
                         filter=hoomd.filter.All(),
                     )
                 )
@@ -407,8 +383,8 @@ class Hoomd:
                 attribute,
                 np.array(getattr(snapshot.particles, attribute)[: source.particles.N]),
             )
-        if self._system.bodies:
-            frame.particles.mass = rigid.properties(source, self._system.bodies)[0]
+        if self._system.turning:
+            frame.particles.mass = rigid.properties(source, self._system.turning)[0]
             hoomd_bodies.read(frame, snapshot.particles)
         return frame
 
@@ -423,9 +399,12 @@ class Hoomd:
     def _on_bodies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         self._simulation.run(0)
         every = self._sum([force.forces for force in self._forces])
-        return rigid.collect(
+        total, torques = rigid.collect(
             every, rigid.beads(self.frame(), self._system.bodies), self._system.frame.particles.N
         )
+        if self._contacts is not None:
+            torques += self._sum([self._contacts.torques])[: len(torques)]
+        return total, torques
 
     def _sum(self, parts: list[Any]) -> NDArray[np.float64]:
         """Sum of arrays over all particles, of which HOOMD gives each to the first rank only."""

@@ -1,4 +1,4 @@
-"""Rigid bodies in HOOMD-blue: it has them natively, this gives them over in double precision."""
+"""Rigid bodies and all else that turns in HOOMD-blue: it has them natively, this gives them over in double precision."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def snapshot(system: System, device: Any) -> Any:
     particles = snapshot.particles
     particles.N, particles.types = n, list(system.types)
     turned = rigid.orientations(frame)
-    mass, moments = rigid.properties(frame, system.bodies)
+    mass, moments = rigid.properties(frame, system.turning)
     particles.typeid[:], particles.position[:] = frame.particles.typeid, frame.particles.position
     particles.mass[:], particles.moment_inertia[:] = mass, moments
     particles.orientation[:] = turned
@@ -60,8 +60,8 @@ def moving(system: System) -> Any:
 
 
 def set_friction(langevin: Any, system: System) -> None:
-    """Give a Langevin method the frictions of the bodies."""
-    for name, body in system.bodies.items():
+    """Give a Langevin method the frictions of what turns."""
+    for name, body in system.turning.items():
         langevin.gamma[name] = body.friction
         langevin.gamma_r[name] = tuple(float(value) for value in body.rotational_friction)
 

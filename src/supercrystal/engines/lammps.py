@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supercrystal import box, rigid
-from supercrystal.engines.base import STOPPED
+from supercrystal.engines.base import POLYHEDRA, STOPPED
 from supercrystal.engines.lammps_bodies import Bodies, scatter
 from supercrystal.engines.lammps_library import ONE_THREAD, SILENT, available, load
 from supercrystal.engines.tables import tables
@@ -436,5 +436,11 @@ class Lammps:
 
 
 def start(system: System, schedule: Schedule, seed: int, step: int, device: str) -> Lammps:
-    """Load a system."""
+    """Load a system.
+
+    Raises:
+        EngineError: LAMMPS refuses it, or it has polyhedra.
+    """
+    if system.polyhedra:
+        raise EngineError(POLYHEDRA.format(engine="lammps"))
     return Lammps(system, schedule, seed, step)

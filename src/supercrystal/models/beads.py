@@ -149,21 +149,34 @@ class Tiling:
         Raises:
             PhysicsError: a reference that is not positive, or as `Body`.
         """
-        diameter = 2 * self.capped.sphere_radius
-        unit = diameter if reference is None else reference
-        if not unit > 0:
-            raise PhysicsError(f"the diameter that sets the Brownian time must be > 0 nm; got {reference}")
-        mass, friction = 1 / unit**2, diameter / unit**3
-        x, y, z = self.core.gyration
         return Body(
-            name=name,
-            positions=self.positions,
-            bead_types=(bead_type,) * len(self.positions),
-            mass=mass,
-            moments=(mass * x, mass * y, mass * z),
-            friction=friction,
-            rotational_friction=(friction * diameter**2 / 3,) * 3,
+            name,
+            self.positions,
+            (bead_type,) * len(self.positions),
+            *mechanics(self.core, self.shell, reference),
         )
+
+
+def mechanics(
+    core: Shape, shell: float, reference: float | None = None
+) -> tuple[float, tuple[float, float, float], float, tuple[float, float, float]]:
+    """Mass, moments of inertia, friction and rotational friction of a core in its shell, as the module says.
+
+    Args:
+        core: a polyhedron without rounding.
+        shell: thickness of its shell [nm].
+        reference: diameter that sets the Brownian time, as in `Tiling.body` [nm].
+
+    Raises:
+        PhysicsError: a reference that is not positive.
+    """
+    diameter = 2 * core.capped(shell).sphere_radius
+    unit = diameter if reference is None else reference
+    if not unit > 0:
+        raise PhysicsError(f"the diameter that sets the Brownian time must be > 0 nm; got {reference}")
+    mass, friction = 1 / unit**2, diameter / unit**3
+    x, y, z = core.gyration
+    return mass, (mass * x, mass * y, mass * z), friction, (friction * diameter**2 / 3,) * 3
 
 
 def tile(

@@ -19,6 +19,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,18 @@ def tiling(nanocrystal: Nanocrystal, settings: Settings = Settings()) -> Tiling:
     return tile(shape, t, sigma, per_edge=k)
 
 
+class Site(Protocol):
+    """What stands for a nanocrystal, of beads or not."""
+
+    @property
+    def name(self) -> str:
+        """Its type."""
+
+    @property
+    def nanocrystal(self) -> Nanocrystal:
+        """What it stands for."""
+
+
 @dataclass(frozen=True)
 class _Site:
     """What stands for a nanocrystal: its type, its size as a hard body, and beads or one site."""
@@ -180,7 +193,7 @@ def _constant(a: Nanocrystal, b: Nanocrystal, temperature: float) -> float:
     return math.sqrt(found[0] * found[1])
 
 
-def _core_energy(a: _Site, b: _Site, constant: float) -> Callable[[float], float]:
+def _core_energy(a: Site, b: Site, constant: float) -> Callable[[float], float]:
     """Hamaker's energy of two cores, faces together, as a function of their centre distance [kT]."""
     blocks = [
         None if s.nanocrystal.core.shape is None else np.ptp(s.nanocrystal.core.shape.vertices, axis=0)
@@ -223,10 +236,14 @@ def _depth(
     return bodies.calibrate(well_of, target)
 
 
-def _targets(
-    sites: Sequence[_Site], settings: Settings, temperature: float
+def targets(
+    sites: Sequence[Site], settings: Settings, temperature: float
 ) -> dict[tuple[str, str], tuple[float | Callable[[float], float], str]]:
-    """Wells of pairs of types, and where they come from."""
+    """Wells of pairs of types, a number [kT] or a function of the centre distance, and where they come from.
+
+    Raises:
+        PhysicsError: no Hamaker constant, or a well of a species that is not there.
+    """
     found: dict[tuple[str, str], tuple[float | Callable[[float], float], str]] = {}
     stated = {tuple(sorted((a, b))): energy for a, b, energy in settings.wells}
     known = {species(site.name) for site in sites}
@@ -324,15 +341,15 @@ def build(
             sites.append(_Site(name, crystal, tiles, body, tiles.bead_diameter))
 
     softness = min(site.diameter for site in sites)
-    targets = _targets(sites, settings, temperature)
+    wells = targets(sites, settings, temperature)
     pairs: dict[tuple[str, str], tuple[PairPotential, ...]] = {}
     mapping = [parameter for site in sites for parameter in _described(site)]
     stiffest = 0.0
     for i, a in enumerate(sites):
         for b in sites[i:]:
             depth = 0.0
-            if (a.name, b.name) in targets:
-                target, source = targets[a.name, b.name]
+            if (a.name, b.name) in wells:
+                target, source = wells[a.name, b.name]
                 found = _depth(a, b, softness, target)
                 depth = found.depth
                 mapping += [

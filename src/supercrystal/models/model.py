@@ -8,15 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from supercrystal.interactions.alj import Contact
 from supercrystal.interactions.wall import Wall
 from supercrystal.models.beads import Body
 from supercrystal.nanocrystal import Nanocrystal
 from supercrystal.shapes import Shape
 from supercrystal.system import PairPotential
+
+if TYPE_CHECKING:
+    from supercrystal.models.polyhedra import Polyhedron
 
 #: Centres of a random start are at least this fraction of the mean diameter of their spheres apart: soft shells may
 #: overlap a little.
@@ -86,6 +90,10 @@ class Model:
     )
     mapping: tuple[Parameter, ...] = ()  #: where the parameters of the potentials come from
     bodies: Mapping[str, Body] = field(default_factory=dict)  #: rigid bodies, by the type of their centres
+    polyhedra: Mapping[str, Polyhedron] = field(default_factory=dict)  #: instead of bodies, by type
+    contacts: Mapping[tuple[str, str], Contact] = field(
+        default_factory=dict
+    )  #: of polyhedra, keyed as `pairs`
     #: capped nanocrystals that are no spheres, by type
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     site_diameter: float | None = None  #: of the smallest site where bodies are made of several [nm]
@@ -113,11 +121,9 @@ class Model:
     @property
     def r_cut(self) -> float:
         """Longest range of any pair [nm]."""
-        return max(
-            potential.r_cut
-            for potentials in (*self.pairs.values(), *self.solvent.values())
-            for potential in potentials
-        )
+        every = (*self.pairs.values(), *self.solvent.values())
+        ranges = [potential.r_cut for potentials in every for potential in potentials]
+        return max([*ranges, *(contact.r_cut for contact in self.contacts.values())])
 
     def strength(self, value: float) -> float:
         """Strength of the solvent's potentials at a value of `solvent_variable`: ½ − χ, or the depth in kT."""

@@ -17,7 +17,7 @@ DENSEST = 0.40
 #: Sizes further apart than this factor are placed from the largest on.
 UNLIKE = 1.5
 #: Rounds of trials without one success, after which the placement has failed.
-MOST_IDLE = 2000
+MOST_IDLE = 30_000
 
 
 def random_slab(

@@ -81,9 +81,9 @@ def filling(model: Model, start: FilmStart | CellStart) -> float:
     """
     fraction = model.start_packing if start.packing_fraction is None else start.packing_fraction
     placed = np.dot(np.power(model.placed_diameters, 3), model.counts) * math.pi / 6
-    most = DENSEST / (placed / model.volume if model.bodies else 1.0)
+    most = DENSEST / (placed / model.volume if model.turning else 1.0)
     if not 0 < fraction <= most * (1 + 1e-9):
-        why = "may overlap where they turn" if model.bodies else "would not start disordered"
+        why = "may overlap where they turn" if model.turning else "would not start disordered"
         raise PhysicsError(
             f"initial_packing_fraction = {fraction:.3g}: allowed > 0 and ≤ {most:.3g}; denser nanocrystals cannot be placed "
             f"at random, and {why}"
@@ -194,9 +194,10 @@ def _frame(
     frame.particles.mass = np.full(len(typeid), model.mass)
     velocity = rng.normal(0, math.sqrt(1 / model.mass), (len(typeid), 3))
     frame.particles.velocity = velocity - velocity.mean(axis=0)
-    if model.bodies:
+    turning: dict[str, rigid.Turning] = {**model.bodies, **model.polyhedra}
+    if turning:
         frame.particles.orientation = rowan.normalize(rng.normal(size=(len(typeid), 4)))
-        rigid.thermal(frame, model.bodies, rng)
+        rigid.thermal(frame, turning, rng)
         frame.particles.type_shapes = model.gsd_shapes
     frame.validate()
     return frame
@@ -211,6 +212,8 @@ def _system(model: Model, frame: gsd.hoomd.Frame, **rest: Any) -> System:
         timestep=model.timestep,
         length=model.site_diameter or model.reference_diameter,
         bodies=model.bodies,
+        polyhedra=model.polyhedra,
+        contacts=model.contacts,
         **rest,
     )
 
