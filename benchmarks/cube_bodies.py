@@ -1,7 +1,7 @@
 """What a cube costs: bodies of beads on either engine, ALJ polyhedra on HOOMD-blue, and the package against plain scripts.
 
 64 oleate-capped CsPbBr3 cubes of 8.6 nm in a simple cubic lattice at `SPACING`, each turned a little, in a Langevin bath:
-the dense state, in which runs spend their time. The plain scripts hold no package code in their loops: HOOMD-blue's own rigid
+the dense state, in which runs spend their time. The plain scripts hold no package code in their loops: HOOMD-blue's rigid
 bodies, and LAMMPS's `fix rigid/small` with its own bath on beads that share the body's mass. Both take the package's
 potential as a table; "native" is the same script with the engine's own 12–6 form. ALJ with half a neighbour list is what a
 plain script of HOOMD-blue has: faster, with wrong torques (`engines.hoomd_polyhedra`). Package and plain script take turns,
