@@ -24,17 +24,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from supercrystal import library
 from supercrystal.errors import PhysicsError
 from supercrystal.interactions import bodies, hamaker
 from supercrystal.interactions.mie import MieRepulsion, MieTail, with_minimum
 from supercrystal.interactions.wall import Wall
 from supercrystal.models.beads import Body, Tiling, tile
 from supercrystal.models.model import CLOSEST, DRY_CUBES, Batch, Model, Parameter, capped_edges
-from supercrystal.models.shells import LONGEST_STEP, size_classes
+from supercrystal.models.shells import LONGEST_STEP, hamaker_constant, size_classes
 from supercrystal.nanocrystal import Nanocrystal
 from supercrystal.system import PairPotential, species
-from supercrystal.units import kt_in_joule
 
 #: Spacing of beads over their diameter where the study does not say it; their hollows are then 9.5 % of the diameter deep.
 SPACING = 0.6
@@ -179,20 +177,6 @@ def potentials(a: float, b: float, softness: float, depth: float = 0.0) -> tuple
     )
 
 
-def _constant(a: Nanocrystal, b: Nanocrystal, temperature: float) -> float:
-    """Hamaker constant of two cores, the geometric mean of the library's [kT]."""
-    found = []
-    for nanocrystal in (a, b):
-        number = library.quantity("cores", nanocrystal.core.material, "hamaker")
-        if number is None:
-            raise PhysicsError(
-                f"the library has no Hamaker constant for {nanocrystal.core.material}: choose attraction = 'none', state "
-                "the wells, or add `hamaker` with its source to potentials/cores.toml"
-            )
-        found.append(number.value / kt_in_joule(temperature))
-    return math.sqrt(found[0] * found[1])
-
-
 def _core_energy(a: Site, b: Site, constant: float) -> Callable[[float], float]:
     """Hamaker's energy of two cores, faces together, as a function of their centre distance [kT]."""
     blocks = [
@@ -255,7 +239,7 @@ def targets(
         if pair in stated:
             found[one.name, other.name] = stated[pair], "well of two faces, stated"
         elif settings.attraction == "hamaker":
-            constant = _constant(one.nanocrystal, other.nanocrystal, temperature)
+            constant = hamaker_constant(one.nanocrystal, other.nanocrystal, temperature)
             found[one.name, other.name] = (
                 _core_energy(one, other, constant),
                 "Hamaker's integral over both cores",

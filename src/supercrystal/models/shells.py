@@ -100,14 +100,8 @@ def size_classes(batch: Batch) -> list[tuple[str, Nanocrystal, int]]:
     return classes
 
 
-def core_attraction(a: Nanocrystal, b: Nanocrystal, contact: float, temperature: float) -> Hamaker:
-    """Attraction between the cores of two nanocrystals, from the library's Hamaker constants.
-
-    Args:
-        a: the one.
-        b: the other.
-        contact: OPM distance of the pair [nm].
-        temperature: [K].
+def hamaker_constant(a: Nanocrystal, b: Nanocrystal, temperature: float) -> float:
+    """Hamaker constant of two cores, the geometric mean of the library's [kT].
 
     Raises:
         PhysicsError: no Hamaker constant for a core.
@@ -121,11 +115,26 @@ def core_attraction(a: Nanocrystal, b: Nanocrystal, contact: float, temperature:
                 "or add `hamaker` with its source to potentials/cores.toml"
             )
         constants.append(number.value / kt_in_joule(temperature))
+    return math.sqrt(constants[0] * constants[1])
+
+
+def core_attraction(a: Nanocrystal, b: Nanocrystal, contact: float, temperature: float) -> Hamaker:
+    """Attraction between the cores of two nanocrystals, from the library's Hamaker constants.
+
+    Args:
+        a: the one.
+        b: the other.
+        contact: OPM distance of the pair [nm].
+        temperature: [K].
+
+    Raises:
+        PhysicsError: no Hamaker constant for a core.
+    """
     # A quarter of the way from touching cores to contact the shell costs more than 10 kT: no pair comes that close.
     cores = a.core.radius_nm + b.core.radius_nm
     closest = cores + (contact - cores) / 4
     return Hamaker(
-        constant=math.sqrt(constants[0] * constants[1]),
+        constant=hamaker_constant(a, b, temperature),
         radii=(a.core.radius_nm, b.core.radius_nm),
         closest=closest,
         r_cut=ATTRACTION_RANGE * contact,
