@@ -44,7 +44,7 @@ def _launch(*command: str | Path, count: int = 2, **environment: str) -> subproc
         [MPIEXEC, "-n", str(count), sys.executable, *map(str, command)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,  # ranks on a busy machine wait long for each other
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
     )
 
@@ -150,6 +150,9 @@ main(sys.argv[1:])
 def test_a_failure_of_one_rank_ends_all_and_the_run_goes_on_from_there(
     small_study: Path, tmp_path: Path
 ) -> None:
+    text = small_study.read_text()
+    assert "hold_brownian_times = 20" in text
+    small_study.write_text(text.replace("hold_brownian_times = 20", "hold_brownian_times = 10"))
     out = tmp_path / "run"
     broken = _launch("-c", FAILS, "run", small_study, "-o", out, "--engine", "lammps", "-q")
     assert broken.returncode == 1
