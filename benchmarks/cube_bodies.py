@@ -1,7 +1,7 @@
-"""What a cube costs: bodies of beads on either engine and ALJ polyhedra on HOOMD-blue, and the package against plain scripts.
+"""What a cube costs: bead bodies on both engines, ALJ polyhedra on HOOMD-blue, and the package against plain scripts.
 
-64 oleate-capped CsPbBr3 cubes of 8.6 nm in a simple cubic lattice at `SPACING`, each turned a little, in a Langevin bath: the
-dense state, in which runs spend their time. The plain scripts hold no package code in their loops: HOOMD-blue's own rigid
+64 oleate-capped CsPbBr3 cubes of 8.6 nm in a simple cubic lattice at `SPACING`, each turned a little, in a Langevin bath:
+the dense state, in which runs spend their time. The plain scripts hold no package code in their loops: HOOMD-blue's own rigid
 bodies, and LAMMPS's `fix rigid/small` with its own bath on beads that share the body's mass. Both take the package's
 potential as a table; "native" is the same script with the engine's own 12–6 form. ALJ with half a neighbour list is what a
 plain script of HOOMD-blue has: faster, with wrong torques (`engines.hoomd_polyhedra`). Package and plain script take turns,
@@ -209,8 +209,8 @@ def plain_lammps(system: System, steps: int, native: bool = False) -> float:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "cubes.data")
         rows = "\n".join(
-            f"{k + 1} {k // m + 1} 1 {x:.15g} {y:.15g} {z:.15g} {i} {j} {l}"
-            for k, ((x, y, z), (i, j, l)) in enumerate(zip(beads, image, strict=True))
+            f"{k + 1} {k // m + 1} 1 {x:.15g} {y:.15g} {z:.15g} {i} {j} {h}"
+            for k, ((x, y, z), (i, j, h)) in enumerate(zip(beads, image, strict=True))
         )
         sides = "\n".join(f"{-h:.15g} {h:.15g} {a}lo {a}hi" for h, a in zip(half, "xyz", strict=True))
         data.write_text(
