@@ -1,13 +1,13 @@
-"""What a cube costs: bodies of beads on either engine, ALJ polyhedra on HOOMD-blue, and the package against plain scripts.
+"""What a cube costs: bead bodies on both engines, ALJ polyhedra on HOOMD-blue, and the package against plain scripts.
 
 64 oleate-capped CsPbBr3 cubes of 8.6 nm in a simple cubic lattice at `SPACING`, each turned a little, in a Langevin bath:
-the dense state, in which runs spend their time. The plain scripts hold no package code in their loops: HOOMD-blue's rigid
-bodies, and LAMMPS's `fix rigid/small` with its own bath on beads that share the body's mass. Both take the package's
+the dense state, in which runs spend their time. The plain scripts hold no package code in their loops: HOOMD-blue's own
+rigid bodies, and LAMMPS's `fix rigid/small` with its own bath on beads that share the body's mass. Both take the package's
 potential as a table; "native" is the same script with the engine's own 12–6 form. ALJ with half a neighbour list is what a
 plain script of HOOMD-blue has: faster, with wrong torques (`engines.hoomd_polyhedra`). Package and plain script take turns,
 numbers are medians; time is processor time of one thread, as the machine may do other work.
 
-    python benchmarks/cube_bodies.py [--repeats 5] [--steps 3000] [--bead-diameter 3.86]
+    python benchmarks/cube_bodies.py [--repeats 5] [--steps 20000] [--bead-diameter 3.86] [--kind "beads, hoomd"]
 """
 
 from __future__ import annotations
@@ -209,8 +209,8 @@ def plain_lammps(system: System, steps: int, native: bool = False) -> float:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "cubes.data")
         rows = "\n".join(
-            f"{k + 1} {k // m + 1} 1 {x:.15g} {y:.15g} {z:.15g} {u} {v} {w}"
-            for k, ((x, y, z), (u, v, w)) in enumerate(zip(beads, image, strict=True))
+            f"{k + 1} {k // m + 1} 1 {x:.15g} {y:.15g} {z:.15g} {i} {j} {h}"
+            for k, ((x, y, z), (i, j, h)) in enumerate(zip(beads, image, strict=True))
         )
         sides = "\n".join(f"{-h:.15g} {h:.15g} {a}lo {a}hi" for h, a in zip(half, "xyz", strict=True))
         data.write_text(
@@ -247,7 +247,8 @@ def plain_lammps(system: System, steps: int, native: bool = False) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--kind", default="", help="only what begins so")
     parser.add_argument("--bead-diameter", type=float, help="of bead bodies [nm]; left out, the model's own")
     arguments = parser.parse_args()
     batches = [
@@ -271,6 +272,7 @@ def main() -> None:
             "ALJ, hoomd, plain": ("hoomd", faceted, lambda: plain_alj(faceted, steps)),
             "ALJ, hoomd, half a list": ("hoomd", faceted, lambda: plain_alj(faceted, steps, whole=False)),
         }
+    every = {key: one for key, one in every.items() if key.startswith(arguments.kind)}
     rates: dict[str, list[float]] = {key: [] for key in every}
     for _, key in itertools.product(range(arguments.repeats), every):
         rates[key].append(every[key][2]())
