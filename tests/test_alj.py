@@ -109,7 +109,10 @@ def test_a_sphere_feels_its_distance_from_face_edge_and_corner(r: tuple[float, .
     assert alj.energy(POINT, CUBE, contact, tuple(-x for x in r), UPRIGHT, UPRIGHT) == pytest.approx(found)
 
 
-@given(st.sampled_from(sorted(BODIES)), st.sampled_from(sorted(BODIES)), turns, turns, turns, st.floats(0, 1))
+# Not at the cut itself, where the energy has a small step.
+@given(
+    st.sampled_from(sorted(BODIES)), st.sampled_from(sorted(BODIES)), turns, turns, turns, st.floats(0, 0.99)
+)
 def test_energy_knows_neither_the_order_of_a_pair_nor_where_space_is_up(
     one: str,
     other: str,

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -164,7 +165,8 @@ def test_a_failure_of_one_rank_ends_all_and_the_run_goes_on_from_there(
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)  # printed once
     assert "2 MPI ranks" in result["engine"]["reason"]
-    assert done.stderr.count("simulating:") == 1
+    # A slow machine sees lines of progress before the last one.
+    assert len(re.findall(r"simulating: [\d,]+ of [\d,]+ steps", done.stderr)) == 1
     messages = (out / "messages.txt").read_text().splitlines()
     assert sum("resumed at step" in line for line in messages) == 1
     assert (out / "report.html").exists()

@@ -57,7 +57,7 @@ def named(name: str, made: Model = MODEL):
 
 def test_two_bodies_in_a_wide_cell_are_an_encounter() -> None:
     rng = np.random.default_rng(3)
-    q = rowan.random.rand(2)
+    q = rowan.normalize(rng.normal(size=(2, 4)))
     for types, distance in ((("cube", "cube"), 7.5), (("sphere", "cube"), 11.0)):
         apart = rng.normal(size=3)
         apart *= distance / np.linalg.norm(apart)
