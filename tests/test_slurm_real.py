@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from supercrystal.sweep import slurm
 from supercrystal.sweep.directives import Directives
 from supercrystal.sweep.slurm import SchedulerError, SlurmSettings
 from tests.slurm import cluster
+from tests.sweep_files import make, one
 
 pytestmark = [
     pytest.mark.slurm,
@@ -255,3 +257,44 @@ def test_a_run_that_was_cancelled_goes_on_in_the_next_submission(
     assert "resumed at step" in (out / "messages.txt").read_text()
     result = json.loads((out / "result.json").read_text())
     assert result["last_process"]["first_step"] > 0
+
+
+def _sweep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "supercrystal", "sweep", *map(str, arguments)], capture_output=True, text=True
+    )
+
+
+def test_a_sweep_is_submitted_refused_cancelled_submitted_again_and_done(tmp_path: Path) -> None:
+    space = make(one([9, 12, 15]), tmp_path)
+    here = ("-C", space.root)
+    refused = _sweep("submit", *here, "--partition", "nowhere")
+    assert refused.returncode == 2
+    assert "invalid partition specified: nowhere" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    holds = _submit(
+        tmp_path, ["sleep", "600"], name="holds", directives=Directives(cores=os.cpu_count() or 1)
+    )
+    given = _sweep("submit", *here, "--bundle", "2", "--json")
+    assert given.returncode == 0, given.stderr
+    numbers = list(json.loads(given.stdout).values())
+    assert len(numbers) == 2
+    assert {job.state for job in slurm.queue().values() if job.id in numbers} == {"PENDING"}
+    again = _sweep("submit", *here)
+    assert "nothing to submit" in again.stdout
+    assert again.stderr.count("is in the queue as") == 3
+
+    slurm.cancel([numbers[0], holds])
+    _until(lambda: not slurm.queue(), 180)
+    first = json.loads(_sweep("status", *here, "--json").stdout)
+    complete = [job for job in first["list"] if job["state"] == "complete"]
+    assert 1 <= len(complete) < 3
+
+    rest = _sweep("submit", *here, "--bundle", "2", "--json")
+    assert len(json.loads(rest.stdout)) == 1
+    _until(lambda: not slurm.queue(), 180)
+    last = json.loads(_sweep("status", *here, "--json").stdout)
+    logs = "".join(path.read_text() for path in (space.root / "slurm").glob("*.out"))
+    assert {job["state"] for job in last["list"]} == {"complete"}, logs
+    assert logs.count(": done") == 3

@@ -32,12 +32,16 @@ begin() {
   stop= child= failed=0
   trap 'stop=yes; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 }
+ended() {  # waits for a process and sets `code`
+  wait "$1"; code=$?
+  # A signal ends `wait` too, before the process has ended or its code was told.
+  while kill -0 "$1" 2>/dev/null; do wait "$1"; code=$?; done
+  if [ "$code" -gt 128 ]; then wait "$1"; told=$?; [ "$told" = 127 ] || code=$told; fi
+}
 run() {
   [ -z "$stop" ] || return
   "$@" & child=$!
-  wait "$child"; code=$?
-  # A signal ends `wait` before the command has ended.
-  while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
+  ended "$child"
   [ "$code" = 0 ] || failed=$code
   child=
 }
@@ -68,8 +72,7 @@ pids=()
 trap 'kill -TERM "${pids[@]}" 2>/dev/null' TERM
 failed=0
 for pid in "${pids[@]}"; do
-  wait "$pid"; code=$?
-  while kill -0 "$pid" 2>/dev/null; do wait "$pid"; code=$?; done
+  ended "$pid"
   [ "$code" = 0 ] || failed=$code
 done
 {{ self.end() }}
