@@ -199,6 +199,9 @@ def together(report: Callable[[BaseException], int]) -> Iterator[None]:
             sys.stdout.flush()
             sys.stderr.flush()
             ranks.comm.Abort(code)
+            # It may return before the launcher has ended this process too.
+            time.sleep(PATIENCE_S)
+            os._exit(code)
         time.sleep(LOOK_S)
     if failure and failed.index(1) == ranks.rank:
         raise failure
