@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from supercrystal import ranks as mpi
 from supercrystal.errors import SupercrystalError
 from supercrystal.rundir import write_atomically
 from supercrystal.sweep import operations, provenance
@@ -152,7 +153,7 @@ def _work(
         (folder / FAILED).unlink(missing_ok=True)
         session = provenance.Session(folder, entry.seed, killed)
         ranks = entry.directives.ranks
-        starts = tuple(launcher) or (("mpiexec", "-n", str(ranks)) if ranks > 1 else ())
+        starts = tuple(launcher) or ((mpi.launcher(), "-n", str(ranks)) if ranks > 1 else ())
         job = Job.at(folder, launcher=starts, say=say, keep=(held,))
         for operation in todo:
             say(f"{entry.id}: {operation}")
