@@ -402,3 +402,17 @@ def _known(given: Mapping[str, Any] | None, allowed: Iterable[str], phase: str, 
             raise PhysicsError(
                 f"{phase} has the {what} {', '.join(allowed)}; got '{name}'{nearest(name, allowed)}"
             )
+
+
+def composition(phase: str, types: Mapping[str, str]) -> dict[str, float]:
+    """Share of each particle type in a phase whose species are of these types [-].
+
+    >>> composition("AlB2", {"A": "large", "B": "small"})["small"] == 2 / 3
+    True
+    """
+    counts = prototype(phase).species_counts
+    total = sum(counts.values())
+    found: dict[str, float] = {}
+    for species, count in counts.items():
+        found[types[species]] = found.get(types[species], 0.0) + count / total
+    return found

@@ -46,12 +46,7 @@ class BodyCandidate:
     @property
     def composition(self) -> dict[str, float]:
         """Share of each particle type."""
-        counts = lattices.prototype(self.phase).species_counts
-        total = sum(counts.values())
-        found: dict[str, float] = {}
-        for species, count in counts.items():
-            found[self.types[species]] = found.get(self.types[species], 0.0) + count / total
-        return found
+        return lattices.composition(self.phase, self.types)
 
 
 def _split(text: str) -> tuple[str, tuple[str, ...]]:
