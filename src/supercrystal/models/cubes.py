@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -345,10 +345,8 @@ def build(
             pairs[_ordered(a, b, sites)] = pair
             stiffest = max(stiffest, *(_stiffness(*two, pair, softness, mass) for two in ((a, b), (b, a))))
     diameters = tuple(2 * site.nanocrystal.capped.sphere_radius for site in sites)
-    # Centres of a random start are so far apart that no two overlap however they are turned.
-    turning = {site.name: 2 * _reach(site) / CLOSEST for site in sites}
     counts = tuple(count for _, _, count in classes)
-    swollen = np.dot(np.power(list(turning.values()), 3), counts) / np.dot(np.power(diameters, 3), counts)
+    turning, start_packing = room_to_turn({site.name: _reach(site) for site in sites}, diameters, counts)
     return Model(
         types=tuple(site.name for site in sites),
         counts=counts,
@@ -362,12 +360,30 @@ def build(
         reference_diameter=reference,
         interaction="beads",
         turning=turning,
-        start_packing=START_FILLING / float(swollen),
+        start_packing=start_packing,
         mapping=tuple(mapping),
         bodies={site.name: site.body for site in sites if site.body is not None},
         shapes={site.name: site.nanocrystal.capped for site in sites if site.body is not None},
         site_diameter=softness,
     )
+
+
+def room_to_turn(
+    reaches: Mapping[str, float], diameters: Sequence[float], counts: Sequence[int]
+) -> tuple[dict[str, float], float]:
+    """Spheres of a random start in which no two nanocrystals overlap however they are turned.
+
+    Args:
+        reaches: type → distance of its farthest point from the centre [nm].
+        diameters: of the spheres of their capped volumes, in the same order [nm].
+        counts: of each.
+
+    Returns:
+        Diameters of the spheres [nm], and the volume fraction of capped nanocrystals where they fill `START_FILLING`.
+    """
+    turning = {name: 2 * reach / CLOSEST for name, reach in reaches.items()}
+    swollen = np.dot(np.power(list(turning.values()), 3), counts) / np.dot(np.power(diameters, 3), counts)
+    return turning, START_FILLING / float(swollen)
 
 
 def _reach(site: _Site) -> float:

@@ -26,8 +26,8 @@ from supercrystal.interactions.alj import Contact, Facets
 from supercrystal.interactions.wall import Wall
 from supercrystal.models import cubes
 from supercrystal.models.beads import mechanics
-from supercrystal.models.cubes import PHASE_PER_STEP, PRESSED, START_FILLING, Settings
-from supercrystal.models.model import CLOSEST, Batch, Model, Parameter, capped_edges
+from supercrystal.models.cubes import PHASE_PER_STEP, PRESSED, Settings, room_to_turn
+from supercrystal.models.model import Batch, Model, Parameter, capped_edges
 from supercrystal.models.shells import LONGEST_STEP, size_classes
 from supercrystal.nanocrystal import Nanocrystal
 from supercrystal.shapes import Shape, sphere
@@ -213,10 +213,9 @@ def build(
         softest = max(a.lever, b.lever, 1.0) / mass
         stiffest = max(stiffest, 4 * _stiffness(energies, touch, gap) * softest)
     diameters = tuple(2 * site.capped.sphere_radius for site in sites)
-    # Centres of a random start are so far apart that no two overlap however they are turned.
-    turning = {site.name: 2 * (site.facets.radius + site.reach) / CLOSEST for site in sites}
     counts = tuple(count for _, _, count in classes)
-    swollen = np.dot(np.power(list(turning.values()), 3), counts) / np.dot(np.power(diameters, 3), counts)
+    reaches = {site.name: site.facets.radius + site.reach for site in sites}
+    turning, start_packing = room_to_turn(reaches, diameters, counts)
     return Model(
         types=tuple(site.name for site in sites),
         counts=counts,
@@ -230,7 +229,7 @@ def build(
         reference_diameter=reference,
         interaction="alj",
         turning=turning,
-        start_packing=START_FILLING / float(swollen),
+        start_packing=start_packing,
         mapping=tuple(mapping),
         shapes={site.name: site.capped for site in sites if site.polyhedron is not None},
         polyhedra={site.name: site.polyhedron for site in sites if site.polyhedron is not None},
