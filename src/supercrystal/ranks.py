@@ -30,6 +30,8 @@ SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
 #: Seconds that a rank which failed waits for the others to fail too, before it stops them.
 PATIENCE_S = 5.0
+#: Seconds between a message and the end of all: launchers drop what they have not passed on by then.
+PASSING_ON_S = 2.0
 #: Seconds between two looks at whether the others have come: MPI's own waiting keeps a core busy.
 LOOK_S = 1e-3
 
@@ -83,12 +85,15 @@ class Ranks:
     Args:
         rank: which one this is.
         size: how many there are.
-        comm: mpi4py's communicator; ``None`` in a process by itself.
+        comm: mpi4py's communicator, of the engine too; ``None`` in a process by itself.
+        ends: another communicator of the same ranks, on which they end: a rank that failed must not answer what others
+            ask on the first.
     """
 
     rank: int = 0
     size: int = 1
     comm: Any = None
+    ends: Any = None
 
     @property
     def leads(self) -> bool:
@@ -150,7 +155,7 @@ def world() -> Ranks:
     if comm.size != size:
         library = MPI.Get_library_version().splitlines()[0].strip("\0 ")
         raise EngineError(APART.format(size=size, library=library, found=comm.size, own=launcher()))
-    return Ranks(comm.rank, comm.size, comm)
+    return Ranks(comm.rank, comm.size, comm, comm.Dup())
 
 
 def by_itself(command: str) -> None:
@@ -192,13 +197,14 @@ def together(report: Callable[[BaseException], int]) -> Iterator[None]:
         failure = error
     failed = bytearray(ranks.size)  # 1 for each rank that did
     deadline = time.monotonic() + PATIENCE_S
-    request = ranks.comm.Iallgather(bytearray([failure is not None]), failed)
+    request = ranks.ends.Iallgather(bytearray([failure is not None]), failed)
     while not request.Test():
         if failure and time.monotonic() > deadline:
             code = report(failure)
             sys.stdout.flush()
             sys.stderr.flush()
-            ranks.comm.Abort(code)
+            time.sleep(PASSING_ON_S)
+            ranks.ends.Abort(code)
             # It may return before the launcher has ended this process too.
             time.sleep(PATIENCE_S)
             os._exit(code)
