@@ -18,6 +18,8 @@ import pytest
 from supercrystal.sweep import slurm
 from supercrystal.sweep.directives import Directives
 from supercrystal.sweep.slurm import SchedulerError, SlurmSettings
+from supercrystal.sweep.space import Space
+from supercrystal.sweep.status import survey
 from tests.slurm import cluster
 from tests.sweep_files import make, one
 
@@ -298,3 +300,41 @@ def test_a_sweep_is_submitted_refused_cancelled_submitted_again_and_done(tmp_pat
     logs = "".join(path.read_text() for path in (space.root / "slurm").glob("*.out"))
     assert {job["state"] for job in last["list"]} == {"complete"}, logs
     assert logs.count(": done") == 3
+
+
+def _flow(space: Space, *arguments: str) -> subprocess.CompletedProcess[str]:
+    project = Path(__file__).parents[1] / "workflows" / "project.py"
+    command = [sys.executable, str(project), *arguments]
+    return subprocess.run(command, cwd=space.root, capture_output=True, text=True)
+
+
+def test_flow_submits_one_operation_or_the_whole_job_and_none_twice(tmp_path: Path) -> None:
+    space = make(one([9, 12]), tmp_path)
+    shown = _flow(space, "submit", "-o", "whole", "--pretend")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.count("#SBATCH --job-name") == 2
+    assert "--partition" not in shown.stdout
+    asked = space.entries[next(iter(space.entries))].directives.walltime_s
+    times = {line.split()[-1] for line in shown.stdout.splitlines() if line.startswith("#SBATCH -t")}
+    assert times == {slurm.clock(asked + 5 * 120)}  # five others at two minutes
+    assert slurm.queue() == {}
+
+    holds = _submit(
+        tmp_path, ["sleep", "600"], name="holds", directives=Directives(cores=os.cpu_count() or 1)
+    )
+    assert _flow(space, "submit").returncode == 0
+    waiting = {job.id for job in slurm.queue().values()} - {holds}
+    assert len(waiting) == 2
+    assert _flow(space, "submit").returncode == 0
+    assert {job.id for job in slurm.queue().values()} - {holds} == waiting
+    slurm.cancel([holds])
+    _until(lambda: not slurm.queue(), 180)
+    found = survey(space)
+    assert {job.done for job in found} == {("build",)}
+    assert {job.state for job in found} == {"begun"}
+
+    given = _flow(space, "submit", "-o", "whole")
+    assert given.returncode == 0, given.stderr
+    _until(lambda: not slurm.queue(), 180)
+    logs = "".join(path.read_text() for path in space.root.glob("slurm-*.out"))
+    assert {job.state for job in survey(space)} == {"complete"}, logs

@@ -3,8 +3,9 @@
     cd sweeps/NAME
     python ../../workflows/project.py status
     python ../../workflows/project.py run --parallel 2
-    python ../../workflows/project.py submit --pretend
+    python ../../workflows/project.py submit -o whole --pretend
 
+`submit` alone gives the scheduler what is due now, one operation a job; the group ``whole`` is all of a job in one script.
 The same functions as ``supercrystal sweep`` calls, under the same locks: a job that one of the two works on is left alone by
 the other. signac-flow is no longer developed; ``workflow.toml``, which ``supercrystal sweep init`` writes, is for its
 successor row.
@@ -38,6 +39,9 @@ class Sweep(flow.FlowProject):
             print(f"the scheduler does not answer, submitted jobs are not shown: {error}", file=sys.stderr)
 
 
+_whole = Sweep.make_group("whole")
+
+
 @cache
 def _space(root: str) -> space.Space:
     return space.read(Path(root))
@@ -49,7 +53,13 @@ def _entry(job: signac.job.Job) -> space.Entry:
 
 def _asked(name: str, of: Callable[[Directives], Any], otherwise: Any) -> Callable[..., Any]:
     """A directive: what the job's study needs for the operations that take long, little for the others."""
-    return lambda job: of(_entry(job).directives) if name in ("assemble", "relax") else otherwise
+
+    def asked(job: signac.job.Job) -> Any:
+        entry = _entry(job)
+        # `assemble` or `relax`; a script for the group would else ask for both, of which a job has one.
+        return of(entry.directives) if name == entry.operation else otherwise
+
+    return asked
 
 
 def _add(name: str) -> None:
@@ -72,7 +82,7 @@ def _add(name: str) -> None:
             return False
         return all(job.isfile(PRODUCTS[before]) for before in operations[: operations.index(name)])
 
-    registered = Sweep.operation(directives=directives)(operation)
+    registered = _whole(Sweep.operation(directives=directives)(operation))
     Sweep.pre(due, tag=f"due {name}")(registered)
     Sweep.post.isfile(PRODUCTS[name])(registered)
 

@@ -13,8 +13,11 @@ from supercrystal.sweep.execution import FAILED, RUNNING, locked
 from supercrystal.sweep.operations import PRODUCTS, line
 from supercrystal.sweep.space import STATEPOINT, STUDY, Entry, Space, problem
 
-#: What a job can be. One that was killed or stopped is `interrupted`, one that nobody began `ready`.
-STATES = ("complete", "running", "interrupted", "ready", "failed", "problem")
+#: What a job can be. One that was killed is `interrupted`; of one that is `begun` something is done, and whoever did it left
+#: off in good order; nobody began one that is `ready`.
+STATES = ("complete", "running", "interrupted", "begun", "ready", "failed", "problem")
+#: Those of them that have something left to do and may do it.
+OPEN = ("running", "interrupted", "begun", "ready")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def _look(space: Space, job: str) -> JobStatus:
     if FAILED in names:
         return JobStatus(job, entry, "failed", done, due, _failure(space, job))
     began = bool(done) or "provenance.json" in names or "run" in names
-    return JobStatus(job, entry, "interrupted" if began else "ready", done, due)
+    return JobStatus(job, entry, "begun" if began else "ready", done, due)
 
 
 def _failure(space: Space, job: str) -> str:
@@ -99,7 +102,7 @@ def summary(space: Space, found: Sequence[JobStatus]) -> dict[str, Any]:
         }
         for name in PRODUCTS
     }
-    open_jobs = [job for job in found if job.state in ("running", "interrupted", "ready")]
+    open_jobs = [job for job in found if job.state in OPEN]
     hours = sum(
         job.entry.directives.walltime_s * job.entry.directives.cores * job.entry.directives.ranks
         for job in open_jobs
