@@ -382,6 +382,14 @@ def test_a_result_of_two_words_is_a_report(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["report.html"]
 
 
+def test_what_no_row_has_is_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    row = {"quantity": "cubatic order", "run": 0.98, "uncertainty": 0.01, "opm": None, "measured": None}
+    write_report(path, {"name": "cubes", "verdict": "sc", "comparison": [row]}, [], "")
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', path.read_text("utf-8"))
+    assert heads == ["quantity", "this run", "±"]
+
+
 def test_a_failed_write_keeps_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.html"
     path.write_text("old", "utf-8")

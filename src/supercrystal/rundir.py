@@ -95,8 +95,9 @@ class RunDirectory:
         Raises:
             RunDirectoryError: another process is writing here.
         """
-        # The study file itself is locked: a lock file would be one more thing to leave behind.
-        with self.study.open("rb") as file:
+        # The study file itself is locked: a lock file would be one more thing to leave behind. Over NFS an exclusive lock
+        # asks for a file open for writing.
+        with self.study.open("r+b") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

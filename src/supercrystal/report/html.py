@@ -89,10 +89,10 @@ def number(value: float | str | None, uncertainty: float | None = None) -> str:
 def _comparison(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
-    columns = ("quantity", "this run", "±", "OPM", "measured elsewhere", "difference")
-    lines = []
+    columns: dict[str, list[str]] = {
+        name: [] for name in ("this run", "±", "OPM", "measured elsewhere", "difference")
+    }
     for row in rows:
-        unit = f' <span class="unit">{_text(row["unit"])}</span>' if row.get("unit") else ""
         error = row.get("uncertainty")
         source = f"<small>{_text(row['measured_source'])}</small>" if row.get("measured_source") else ""
         differences = "<br>".join(
@@ -107,14 +107,23 @@ def _comparison(rows: Sequence[Mapping[str, Any]]) -> str:
             f"<span>{number(row.get('measured'))}</span>{source}",
             f"<span>{differences or _NOTHING}</span>",
         )
+        for column, cell in zip(columns.values(), cells, strict=True):
+            column.append(cell)
+    # Runs of cubes have no OPM, most runs no measurement.
+    kept = {
+        name: column
+        for name, column in columns.items()
+        if any(cell not in (_NOTHING, f"<span>{_NOTHING}</span>") for cell in column)
+    }
+    lines = []
+    for index, row in enumerate(rows):
+        unit = f' <span class="unit">{_text(row["unit"])}</span>' if row.get("unit") else ""
         lines.append(
             f'<tr><th scope="row">{_text(row.get("quantity", _NOTHING))}{unit}</th>'
-            + "".join(
-                f'<td data-column="{name}">{cell}</td>' for name, cell in zip(columns[1:], cells, strict=True)
-            )
+            + "".join(f'<td data-column="{name}">{column[index]}</td>' for name, column in kept.items())
             + "</tr>"
         )
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("quantity", *kept))
     return _section(
         "This run beside models and measurements",
         f'<table class="comparison"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>',
