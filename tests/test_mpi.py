@@ -37,6 +37,8 @@ needs_mpi = pytest.mark.skipif(
 )
 #: A friction at which the bath's noise, which differs with the number of ranks, is below what is compared.
 NO_BATH = 1e-22
+#: What LAMMPS refuses on several ranks.
+PRESSED = "bodies, triclinic"
 ENGINES = ["lammps", pytest.param("hoomd", marks=pytest.mark.hoomd)]
 
 
@@ -76,18 +78,44 @@ def _spheres() -> System:
     return dataclasses.replace(system, frame=_merged(system.frame, engine.frame()))
 
 
+def _stacked(system: System) -> System:
+    """Two of a system's cells on top of each other: HOOMD-blue wants domains twice as wide as its bodies reach."""
+    old = system.frame
+    height, frame = float(old.configuration.box[2]), gsd.hoomd.Frame()
+    frame.configuration.box = [*old.configuration.box[:2], 2 * height, 0, 0, 0]
+    frame.configuration.dimensions = 3
+    frame.particles.N = 2 * old.particles.N
+    frame.particles.types = old.particles.types
+    for name in (
+        "typeid",
+        "image",
+        "mass",
+        "diameter",
+        "velocity",
+        "orientation",
+        "angmom",
+        "moment_inertia",
+    ):
+        part = getattr(old.particles, name)
+        setattr(frame.particles, name, None if part is None else np.concatenate([part, part]))
+    up = np.array([0, 0, height / 2])
+    frame.particles.position = np.concatenate([old.particles.position - up, old.particles.position + up])
+    return dataclasses.replace(system, frame=frame)
+
+
 def _cases(example: Study) -> dict[str, tuple[System, Schedule, tuple[int, ...]]]:
-    film, drying = _small(example, dispersity=0.05)
+    film, drying = _small(example, dispersity=0.05, count=300)
     film, _ = _thermal(film, drying, drying.steps[2] // 2)
-    bodies = _dense(_mixture(), 3.6)
-    side = float(bodies.frame.configuration.box[0])
-    ends = ((side,) * 3, (side * 1.01, side * 0.99, side), (side * 1.01, side * 0.99, side))
+    bodies = _stacked(_dense(_mixture(), 3.6))
+    x, y, z = map(float, bodies.frame.configuration.box[:3])
+    ends = ((x, y, z), (x * 1.01, y * 0.99, z), (x * 1.01, y * 0.99, z))
     spheres = _quiet(_spheres())
     return {
         "film": (film, drying, ()),
         "film, drying": (_quiet(film), drying, (70, 30)),
         "bodies, solvent": (bodies, Schedule((0, 1000), solvent=(0.3, 0.7)), ()),
         "bodies, moving sides": (_quiet(bodies), Schedule((0, 100, 1000), sides=ends), (60, 60)),
+        PRESSED: (_quiet(bodies), Schedule((0, 1000), pressure=(0.2, 0.2), flexible="triclinic"), (60, 60)),
         **{
             f"spheres, {cell}": (spheres, Schedule((0, 1000), pressure=(2.0, 2.0), flexible=cell), (60, 60))
             for cell in ("isotropic", "triclinic")
@@ -95,15 +123,21 @@ def _cases(example: Study) -> dict[str, tuple[System, Schedule, tuple[int, ...]]
     }
 
 
+def _with_mpi() -> None:
+    import hoomd
+
+    if not hoomd.version.mpi_enabled:
+        pytest.skip("this HOOMD-blue is built without MPI")
+
+
 @needs_mpi
 @pytest.mark.parametrize("name", ENGINES)
 def test_ranks_give_what_one_process_gives(name: str, example: Study, tmp_path: Path) -> None:
     if name == "hoomd":
-        import hoomd
-
-        if not hoomd.version.mpi_enabled:
-            pytest.skip("this HOOMD-blue is built without MPI")
-    cases = {what: (name, *case) for what, case in _cases(example).items()}
+        _with_mpi()
+    cases = {
+        what: (name, *case) for what, case in _cases(example).items() if name == "hoomd" or what != PRESSED
+    }
     given, result = tmp_path / "cases", tmp_path / "result"
     given.write_bytes(pickle.dumps(cases))
     done = _launch(HERE / "on_ranks.py", given, result)
@@ -124,6 +158,18 @@ def test_ranks_give_what_one_process_gives(name: str, example: Study, tmp_path: 
             assert np.array_equal(first[what][quantity], second[what][quantity]), (what, quantity)
         assert np.any(alone["forces"])
         assert np.any(alone["torques"]) == bool(case[1].bodies)
+
+
+@needs_mpi
+@pytest.mark.hoomd
+def test_a_cell_too_small_for_the_ranks_of_hoomd_is_said_once(small_study: Path, tmp_path: Path) -> None:
+    _with_mpi()
+    small_study.write_text(small_study.read_text().replace("count = 200", "count = 60"))
+    done = _cli("run", small_study, "-o", tmp_path / "run", "--engine", "hoomd", "-q")
+    assert done.returncode == 2
+    assert done.stderr.count("cannot divide a cell of") == 1
+    assert "2 ranks" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_bodies_under_pressure_are_refused_on_several_ranks() -> None:
@@ -154,14 +200,17 @@ main(sys.argv[1:])
 
 
 @needs_mpi
+@pytest.mark.parametrize("name", ENGINES)
 def test_a_failure_of_one_rank_ends_all_and_the_run_goes_on_from_there(
-    small_study: Path, tmp_path: Path
+    name: str, small_study: Path, tmp_path: Path
 ) -> None:
+    if name == "hoomd":
+        _with_mpi()
     text = small_study.read_text()
     assert "hold_brownian_times = 20" in text
     small_study.write_text(text.replace("hold_brownian_times = 20", "hold_brownian_times = 10"))
     out, told = tmp_path / "run", tmp_path / "told.txt"
-    command = ("-c", FAILS, "run", small_study, "-o", out, "--engine", "lammps", "-q")
+    command = ("-c", FAILS, "run", small_study, "-o", out, "--engine", name, "-q")
     broken = _launch(*command, TOLD=str(told))
     assert broken.returncode == 1
     assert told.read_text() == "rank 1: rank 1 is broken\n", broken.stderr
@@ -169,7 +218,7 @@ def test_a_failure_of_one_rank_ends_all_and_the_run_goes_on_from_there(
     assert "Traceback" not in broken.stderr
     assert not broken.stdout
 
-    done = _cli("run", small_study, "-o", out, "--engine", "lammps", "--resume", "--json")
+    done = _cli("run", small_study, "-o", out, "--engine", name, "--resume", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)  # printed once
     assert "2 MPI ranks" in result["engine"]["reason"]
@@ -187,7 +236,7 @@ def test_a_failure_of_one_rank_ends_all_and_the_run_goes_on_from_there(
     kinetic = float(np.mean(last.particles.mass[:, None] * last.particles.velocity**2))
     assert kinetic == pytest.approx(1.0, abs=5 * np.sqrt(2 / (3 * last.particles.N)))
 
-    again = _cli("run", small_study, "-o", out, "--engine", "lammps")
+    again = _cli("run", small_study, "-o", out, "--engine", name)
     assert again.returncode == 2
     assert again.stderr.count("already holds a run") == 1
 

@@ -52,6 +52,10 @@ WITHOUT_MPI = (
     "HOOMD-blue {version} is built without MPI, and mpiexec started {size} ranks: use --engine lammps, leave out mpiexec, "
     "or build HOOMD-blue with -DENABLE_MPI=on (conda-forge's has none)"
 )
+TOO_SMALL = (
+    "HOOMD-blue cannot divide a cell of {sides} nm among {size} ranks: each one's part must be twice as wide as particles "
+    "reach. Use fewer ranks, more nanocrystals, or --engine lammps ({said})"
+)
 
 
 def available() -> Availability:
@@ -111,7 +115,20 @@ class Hoomd:
         others = [force for force in (self._wall_force, self._weights) if force is not None]
         self._forces = [*self._pair_forces, *others]
         self._set_up_motion()
-        self._simulation.run(0)
+        try:
+            self._simulation.run(0)
+        except RuntimeError as error:
+            if message := self._too_small(error):
+                raise EngineError(message) from error
+            raise
+
+    def _too_small(self, error: RuntimeError) -> str | None:
+        """What to say of a cell that HOOMD cannot divide among the ranks, if that is the error."""
+        if "domain decomposition" not in str(error):
+            return None
+        sides = " × ".join(f"{side:.3g}" for side in self._simulation.state.box.L)
+        said = " ".join(str(error).split())
+        return TOO_SMALL.format(sides=sides, size=self._ranks.size, said=said)
 
     def _create(self, start: Any) -> None:
         # A film has most of its particles at one end: ranks share it side by side.
@@ -357,9 +374,8 @@ class Hoomd:
                     self._set_method()
                 self._simulation.run(min(end, knot if knot > step else end) - step)
             except RuntimeError as error:
-                raise SimulationError(
-                    f"HOOMD stopped at step {self._simulation.timestep}: {error}. {STOPPED}"
-                ) from error
+                why = self._too_small(error) or f"{error}. {STOPPED}"
+                raise SimulationError(f"HOOMD stopped at step {self._simulation.timestep}: {why}") from error
 
     def frame(self) -> gsd.hoomd.Frame:
         """Particles now, wrapped into the box."""
