@@ -17,7 +17,9 @@ from typing import Any
 
 import gsd.hoomd
 import pytest
+from click.testing import CliRunner
 
+from supercrystal import cli_sweep
 from supercrystal.sweep import execution, operations, provenance, runner
 from supercrystal.sweep.execution import DONE, FAILED, FAILURE, RUNNING
 from supercrystal.sweep.operations import PRODUCTS, line
@@ -296,6 +298,22 @@ def _killed_at_random(tmp_path: Path, text: str, kills: int, parallel: int) -> N
 @pytest.mark.slow
 def test_a_sweep_killed_at_random_moments_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     _killed_at_random(tmp_path, one([9], head='operations = ["assemble", "relax"]'), kills=4, parallel=2)
+
+
+@pytest.mark.parametrize(("code", "worked"), [(execution.STOPPED, 1), (FAILURE, 2)])
+def test_a_process_that_was_asked_to_stop_begins_no_other_job(
+    space: Space, monkeypatch: pytest.MonkeyPatch, code: int, worked: int
+) -> None:
+    begun = []
+
+    def ends(entry: object, folder: Path, *more: object) -> int:
+        begun.append(folder)
+        return code
+
+    monkeypatch.setattr(execution, "execute", ends)
+    ended = CliRunner().invoke(cli_sweep.execute, [*space.entries, "-C", str(space.root)])
+    assert ended.exit_code == code
+    assert len(begun) == worked
 
 
 @pytest.mark.long

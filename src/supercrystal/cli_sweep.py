@@ -220,7 +220,7 @@ def submit(
 @_LAUNCHER
 def execute(jobs: tuple[str, ...], root: Path, operation: str | None, launcher: str | None) -> None:
     """Do what is left of JOBS in this process, one after the other: what runners and schedulers call."""
-    from supercrystal.sweep.execution import execute as work
+    from supercrystal.sweep import execution
     from supercrystal.sweep.operations import OPERATIONS
     from supercrystal.sweep.space import read
 
@@ -231,14 +231,16 @@ def execute(jobs: tuple[str, ...], root: Path, operation: str | None, launcher: 
             f"operation '{operation}': allowed {', '.join(OPERATIONS)}{nearest(operation, OPERATIONS)}"
         )
     space = read(root)
-    codes = []
+    bad = execution.DONE
     for job in [space.find(start) for start in jobs]:
-        codes.append(
-            work(space.entries[job], space.folder(job), operation, shlex.split(launcher or ""), _say(False))
+        code = execution.execute(
+            space.entries[job], space.folder(job), operation, shlex.split(launcher or ""), _say(False)
         )
-    bad = [code for code in codes if code]
+        bad = bad or code
+        if code == execution.STOPPED:  # who asked for it meant all of them
+            break
     if bad:
-        raise SystemExit(bad[0])
+        raise SystemExit(bad)
 
 
 @sweep.command()
