@@ -1,12 +1,13 @@
 """How much sooner two ranks are done than one, through the package's engine under mpiexec.
 
-The dense PbS fluid of `cost_scaling.py`, in LAMMPS. One and two ranks take turns; each process warms up, then times the
-same number of steps between two barriers. Given are medians of wall time, the speed-up in it, and the processor time of all
-ranks together; that counts waiting for each other too, because MPI waits with a busy core. On a machine with other work, a
-rank may wait long for another that waits for its core: `--real-time` (root) takes the cores from others while it measures.
+The dense PbS fluid of `cost_scaling.py`, in LAMMPS or a HOOMD-blue that was built with MPI. One and two ranks take turns;
+each process warms up, then times the same number of steps between two barriers. Given are medians of wall time, the speed-up
+in it, and the processor time of all ranks together; that counts waiting for each other too, because MPI waits with a busy
+core. On a machine with other work, a rank may wait long for another that waits for its core: `--real-time` (root) takes the
+cores from others while it measures.
 
     python benchmarks/mpi_speedup.py [--ranks 2] [--repeats 5] [--seconds 4] [--cells 6 10 17]
-                                     [--real-time]
+                                     [--engine lammps] [--real-time]
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ def undisturbed(asked: bool) -> Iterator[None]:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def timed(cells: int, steps: int, real_time: bool) -> dict[str, Any]:
+def timed(engine_name: str, cells: int, steps: int, real_time: bool) -> dict[str, Any]:
     """Wall and processor time of `steps` steps on all ranks that mpiexec started."""
     ranks = world()
     _, system = fluid(cells)
-    engine = base.start(base.choose("lammps"), system, Schedule((0, FOREVER)), seed=1)
+    engine = base.start(base.choose(engine_name, "cpu"), system, Schedule((0, FOREVER)), seed=1)
     with undisturbed(real_time):
         engine.run(int(WARM_UP * steps))
         if ranks.comm:
@@ -67,9 +68,10 @@ def timed(cells: int, steps: int, real_time: bool) -> dict[str, Any]:
     return {"wall_s": max(w for w, _ in every), "cpu_s": sum(c for _, c in every)}
 
 
-def launched(count: int, cells: int, steps: int, real_time: bool) -> dict[str, float]:
+def launched(count: int, engine: str, cells: int, steps: int, real_time: bool) -> dict[str, float]:
     """One timed run on `count` ranks."""
-    command = [launcher(), "-n", str(count), sys.executable, __file__, "--one", str(cells), str(steps)]
+    command = [launcher(), "-n", str(count), sys.executable, __file__, "--engine", engine]
+    command += ["--one", str(cells), str(steps)]
     command += ["--real-time"] if real_time else []
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
@@ -82,11 +84,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of a run on one rank, about")
     parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
+    parser.add_argument("--engine", choices=("lammps", "hoomd"), default="lammps")
     parser.add_argument("--real-time", action="store_true", help="take the cores from other work")
     parser.add_argument("--one", type=int, nargs=2, metavar=("CELLS", "STEPS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        found = timed(*asked.one, asked.real_time)
+        found = timed(asked.engine, *asked.one, asked.real_time)
         if found:
             print(json.dumps(found))
         return
@@ -98,7 +101,7 @@ def main() -> None:
         for _ in range(asked.repeats):
             for number, runs in found.items():
                 loads.append(os.getloadavg()[0])
-                runs.append(launched(number, cells, steps, asked.real_time))
+                runs.append(launched(number, asked.engine, cells, steps, asked.real_time))
         middle = {
             number: {key: statistics.median(run[key] for run in runs) for key in ("wall_s", "cpu_s")}
             for number, runs in found.items()
