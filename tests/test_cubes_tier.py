@@ -17,10 +17,11 @@ from supercrystal import study as studies
 from supercrystal.engines import base
 from supercrystal.errors import PhysicsError, SimulationError, StudyError
 from supercrystal.interactions import bodies, hamaker
-from supercrystal.models import cubes
+from supercrystal.models import cubes, shells
 from supercrystal.models.model import DRY_CUBES, Batch, capped_edges
 from supercrystal.models.shells import opm_diameter
 from supercrystal.nanocrystal import Core, Ligand, Nanocrystal
+from supercrystal.protocols.start import FilmStart, geometry
 from supercrystal.run import prepare, run
 from supercrystal.soundness import check
 from supercrystal.units import kt_in_joule
@@ -189,8 +190,29 @@ def test_a_film_of_cubes_has_square_rows() -> None:
     assert film is not None
     assert film.dry_sides == pytest.approx((4 * edge, 4 * edge))
     assert film.dry_height == pytest.approx(5 * edge)
+    # A film that ends less full has the cell of its own spacing, while it dries and at the end.
+    looser = prepare(
+        studies.parse(text + "dry_packing_fraction = 0.7\nsetting_swelling = 1.1\n")
+    ).assembly.film
+    assert looser is not None
+    wider = (_cube().capped.volume / 0.7) ** (1 / 3)
+    assert looser.dry_sides == pytest.approx((4 * wider, 4 * wider))
+    assert looser.dry_height == pytest.approx(5 * wider)
+    assert looser.wet_sides == pytest.approx((4 * 1.1 ** (1 / 3) * wider,) * 2)
     with pytest.raises(PhysicsError, match="flat"):
         prepare(studies.parse(text + 'substrate = "fcc(111)"\n'))
+
+
+def test_the_dry_spacing_of_spheres_may_be_asked_for_too() -> None:
+    model = shells.build([Batch("S", _sphere(), 1000)], T)
+    start, close_packed = FilmStart(0.3, layers=10), np.pi / np.sqrt(18)
+    film = geometry(model, start)
+    same = geometry(model, dataclasses.replace(start, dry_fraction=close_packed))
+    assert same.dry_sides == pytest.approx(film.dry_sides)
+    assert same.dry_height == pytest.approx(film.dry_height)
+    looser = geometry(model, dataclasses.replace(start, dry_fraction=close_packed / 1.1**3))
+    assert looser.dry_sides == pytest.approx(tuple(1.1 * side for side in film.dry_sides))
+    assert looser.dry_height == pytest.approx(1.1 * film.dry_height)
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,7 @@ class Study(Table):
         return FilmStart(
             packing_fraction=first.initial_packing_fraction,
             layers=shape.dry_layers,
+            dry_fraction=shape.dry_packing_fraction,
             swelling=max(t.setting_swelling for t in self.protocol if isinstance(t, DryingTable))
             if any(isinstance(t, DryingTable) for t in self.protocol)
             else 1.0,

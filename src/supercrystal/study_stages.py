@@ -40,6 +40,7 @@ class StageTable(Table):
 
 class _InFilm(StageTable):
     dry_layers: Annotated[int, Field(ge=2, le=1000)] = 10
+    dry_packing_fraction: number(0.1, 1.5, "of the dry film's lattice") | None = None  # type: ignore[valid-type]
     substrate: Substrate = "flat"
 
 
@@ -123,7 +124,9 @@ STAGES: dict[str, type[StageTable]] = {
 }
 
 #: Keys that say how a run starts.
-START_KEYS = frozenset({"mixing_brownian_times", "initial_packing_fraction", "dry_layers", "substrate"})
+START_KEYS = frozenset(
+    {"mixing_brownian_times", "initial_packing_fraction", "dry_layers", "dry_packing_fraction", "substrate"}
+)
 
 
 def _kind(value: Any) -> Any:

@@ -60,7 +60,11 @@ LIMITS = (
 
 def by_construction(interaction: str, dries: bool) -> str:
     """What a run's spacing owes to the model, in a sentence; arguments as of `models.shells.by_construction`."""
-    stops = f", and drying stops when capped cubes take {100 * DRY_CUBES:.0f} % of the film" if dries else ""
+    stops = (
+        f", and drying stops when capped cubes take {100 * DRY_CUBES:.0f} % of the film, or what the study says"
+        if dries
+        else ""
+    )
     return (
         "The spacing: shells end where the volume of their ligands puts them, or where the study does, and faces touch at "
         f"edge and two shells{stops}. A run's spacing near that is no test of it."

@@ -45,6 +45,8 @@ class FilmStart:
         swelling: volume over dry volume of the film once it sets, where a later stage lets it contract sideways; ≥ 1.
         substrate: flat, or a template of this face.
         mixing_time: time before anything is done [τ_B].
+        dry_fraction: volume of capped nanocrystals over that of their lattice in the dry film; sets its spacing, and with
+            it the cell's sides and where drying stops. None is the model's own choice [-].
     """
 
     packing_fraction: float | None
@@ -52,6 +54,7 @@ class FilmStart:
     swelling: float = 1.0
     substrate: Substrate = "flat"
     mixing_time: float = 20.0
+    dry_fraction: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,14 @@ def sides(per_layer: float, spacing: float, square: bool = False) -> tuple[float
     return x * fitted, y * (1 if square else math.sqrt(3) / 2) * fitted
 
 
+def dry_spacing(model: Model, start: FilmStart) -> float:
+    """Spacing of neighbours in the dry film, at which layers fit the cell and lie above each other [nm]."""
+    if start.dry_fraction is None:
+        return model.mean_spacing
+    own = model.volume / sum(model.counts) / model.mean_volume
+    return float(model.mean_spacing * (own / start.dry_fraction) ** (1 / 3))
+
+
 def geometry(model: Model, start: FilmStart) -> FilmGeometry:
     """Work out a film's sizes from counts and OPM volumes.
 
@@ -141,7 +152,7 @@ def geometry(model: Model, start: FilmStart) -> FilmGeometry:
             "over a template that stays; leave out one of them"
         )
     count = sum(model.counts)
-    d = model.mean_spacing
+    d = dry_spacing(model, start)
     dry_sides = sides(count / start.layers, d, square)
     if min(dry_sides) <= 2 * model.r_cut:
         needed = next(
@@ -226,7 +237,7 @@ def film(model: Model, start: FilmStart, seed: int) -> tuple[System, State]:
     """
     size = geometry(model, start)
     rng = np.random.default_rng(seed)
-    d = model.mean_spacing
+    d = dry_spacing(model, start)
     diameters = np.repeat(model.placed_diameters, model.counts)
     # The cell is empty above and below by more than the longest range, so that no force acts across its ends.
     margin = 1.5 * model.r_cut
