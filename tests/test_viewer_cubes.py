@@ -368,6 +368,20 @@ def test_rows_of_cubes_are_order_edges_and_angles() -> None:
     ]
 
 
+def test_models_and_measurements_have_columns_where_there_are_any() -> None:
+    assert "OPM" not in shown(result() | {"cubes": None})
+    text = shown(
+        result()
+        | {
+            "cubes": None,
+            "measured": {"nearest_neighbour_nm": 11.5, "source": "s", "arrangement": "monolayer"},
+            "differences": {"run_over_measured": 0.01},
+        }
+    )
+    assert "run − measured" in text
+    assert "OPM" not in text
+
+
 def test_the_terminal_shows_no_close_packing_of_cubes_alone() -> None:
     text = shown(result())
     assert "close-packed" not in text
@@ -384,5 +398,5 @@ def test_the_terminal_shows_no_close_packing_of_cubes_alone() -> None:
 
 def test_the_terminal_shows_close_packing_of_mixtures() -> None:
     text = shown(result(particles=32))
-    for words in ("close-packed (fcc + hcp)", "OPM", "cubatic order, 32 CsPbBr3"):
+    for words in ("close-packed (fcc + hcp)", "cubatic order, 32 CsPbBr3"):
         assert words in text, words

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    pass
 
 
 def console() -> Console:
@@ -31,20 +29,27 @@ def result_table(result: dict[str, Any]) -> Group:
 
     table = Table(title=f"{result['name']}, seed {result['seed']}", title_justify="left")
     alone = cubes.only_cubes(result)
-    beside = () if alone else ("OPM", "run − OPM", "measured", "run − measured")
-    for name in ("quantity", "this run", *beside):
+    rows = comparison_rows(result)
+    beside = [name for name in ("opm", "measured") if any(name in row for row in rows)]
+    for name in ("quantity", "this run"):
         table.add_column(name, justify="left" if name == "quantity" else "right")
-    for row in comparison_rows(result):
+    for name in beside:
+        shown = name.replace("opm", "OPM")
+        table.add_column(shown, justify="right")
+        table.add_column(f"run − {shown}", justify="right")
+    for row in rows:
         digits = row.get("digits", 3)
-        cells = (
+        table.add_row(
             f"{row['quantity']} ({row['unit']})" if row["unit"] else row["quantity"],
             f"{row['run']:.{digits}f} ± {row['uncertainty']:.{digits}f}",
-            f"{row['opm']:.3f}" if "opm" in row else "",
-            _percent(row.get("opm_difference_percent")),
-            f"{row['measured']:.2f}" if "measured" in row else "",
-            _percent(row.get("measured_difference_percent")),
+            *itertools.chain.from_iterable(
+                (
+                    f"{row[name]:.{3 if name == 'opm' else 2}f}" if name in row else "",
+                    _percent(row.get(f"{name}_difference_percent")),
+                )
+                for name in beside
+            ),
         )
-        table.add_row(*cells[: 2 + len(beside)])
     phases = [(name, share) for name, share in result["fractions"].items() if share["mean"] >= cubes.SHOWN]
     close_packed = ("close-packed (fcc + hcp)", result["close_packed"])
     shares = phases if alone else [close_packed, *((f"  {phase}", share) for phase, share in phases)]
