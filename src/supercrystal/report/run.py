@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,21 @@ ENGINE_CITATIONS = {
     "DOI 10.1016/j.commatsci.2019.109363: HOOMD-blue.",
     "lammps": "Thompson et al., Comput. Phys. Commun. 271, 108171 (2022), DOI 10.1016/j.cpc.2021.108171: LAMMPS.",
 }
+
+
+def drives(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the numbers that say how stages are driven, those of a second stage of a kind told from the first's.
+
+    >>> drives([{"stage": "annealing", "symbol": "rate"}, {"stage": "annealing", "symbol": "rate"}])
+    ['annealing: rate', 'annealing 2: rate']
+    """
+    met: Counter[tuple[str, str]] = Counter()
+    labels = []
+    for group in groups:
+        stage, symbol = group["stage"], group["symbol"]
+        met[stage, symbol] += 1
+        labels.append(f"{stage}{f' {n}' if (n := met[stage, symbol]) > 1 else ''}: {symbol}")
+    return labels
 
 
 def comparison_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -210,8 +227,8 @@ def write_run_report(
     )
     engine = result["engine"]
     drive = {
-        f"{group['stage']}: {group['symbol']}": f"{group['value']:.3g} ({group['meaning']})"
-        for group in result["groups"]
+        label: f"{group['value']:.3g} ({group['meaning']})"
+        for label, group in zip(drives(result["groups"]), result["groups"], strict=True)
     }
     provenance = {
         "seed": str(result["seed"]),

@@ -25,7 +25,7 @@ def result_table(result: dict[str, Any]) -> Group:
     """Table of a run's result: what was found beside OPM and the measurement."""
     from supercrystal.report import cubes
     from supercrystal.report.physical import physical_table
-    from supercrystal.report.run import comparison_rows
+    from supercrystal.report.run import comparison_rows, drives
 
     table = Table(title=f"{result['name']}, seed {result['seed']}", title_justify="left")
     alone = cubes.only_cubes(result)
@@ -60,8 +60,8 @@ def result_table(result: dict[str, Any]) -> Group:
     of = "interface pressure" if result["pressure"]["of"] == "interface" else "pressure"
     table.add_row(of, number_with_unit(result["pressure"]))
     table.add_row("largest grain of the last frame", result["named"]["verdict"])
-    for group in result["groups"]:
-        table.add_row(f"{group['stage']}: {group['symbol']}", f"{group['value']:.3g}")
+    for label, group in zip(drives(result["groups"]), result["groups"], strict=True):
+        table.add_row(label, f"{group['value']:.3g}")
     reached = "" if result["phase"] == "disordered" else f", {result['how']}"
     notes = [Text(f"phase: {result['phase']}{reached}", style="bold")]
     notes += [Text(f"by construction: {line}") for line in result["by_construction"]]
