@@ -59,7 +59,7 @@ def by_construction(interaction: str, dries: bool) -> str:
     else:
         owes = "The spacing: the interaction's lengths follow from cores, ligands and OPM diameters, as its mapping says"
     stops = (
-        ", and drying stops when the film has the volume of close-packed layers at that distance"
+        ", and drying stops when the film has the volume of close-packed layers at that distance, or what the study says"
         if dries
         else ""
     )

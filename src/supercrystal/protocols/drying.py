@@ -7,7 +7,8 @@ film stays uniform while it dries, far above 1 a skin forms under the interface.
 A film on a substrate thins, and its area stays: with `setting_swelling` = 1 the sides of the cell are fixed. A film that
 comes off its substrate sets once its volume has fallen to `setting_swelling` times the dry one, and what solvent is left
 leaves it by contraction in all directions: the sides of the cell shrink with the height. Drying stops at `dry_layers`
-close-packed layers at the OPM spacing d, of height ``d + (n - 1) √(2/3) d``.
+close-packed layers at the OPM spacing d, of height ``d + (n - 1) √(2/3) d``, unless `start.FilmStart.dry_fraction` asks for
+another spacing.
 
 Which of the two happens matters: these soft shells freeze into mixtures of bcc with close packing, and it is compression
 along z that turns bcc into close packing. Of four films of the example study that contracted (from 1.12 or 1.15 times
