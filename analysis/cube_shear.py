@@ -14,14 +14,13 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import math
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from supercrystal import study
 from supercrystal.compare_cubes import upright
+from supercrystal.packing.capped_cubes import densest_angle, rhombohedral
 from supercrystal.rundir import write_atomically
 from supercrystal.shapes import superball_exponent
 from supercrystal.solids.bodies import BodyCrystal, Matter
@@ -53,45 +52,6 @@ tier = "cubes"
 kind = "compression"
 pressure_kPa = [5.0, 45.0]
 """
-
-
-def densest_angle(edge: float, shell: float) -> float:
-    """Angle of the densest lattice of hard capped cubes that lie parallel [degrees].
-
-    Faces in touch are ``a = l + 2t`` apart and may slide. Lattice vectors (a, b, b), (b, a, b), (b, b, a) fill less than a³,
-    until at ``b = (2 - √2) t`` the rounded edges of the neighbours (a - b, b - a, 0) touch. A search over lattices of one
-    parallel cube a cell, with shells of 1 to 4.5 nm on 8.6 nm, found none denser.
-
-    Args:
-        edge: l of the core [nm].
-        shell: its thickness t [nm].
-
-    >>> round(densest_angle(8.6, 0.0), 1), round(densest_angle(8.6, 2.5), 1)
-    (90.0, 77.2)
-    """
-    a, b = edge + 2 * shell, (2 - math.sqrt(2)) * shell
-    return math.degrees(math.acos((2 * a * b + b**2) / (a**2 + 2 * b**2)))
-
-
-def rhombohedral(across: float, angle: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cell of a lattice of parallel cubes sheared along a diagonal, and the orientation of the cubes in it.
-
-    Args:
-        across: distance of neighbours along the common normal of their faces [nm].
-        angle: between lattice vectors [degrees], 70 to 110.
-
-    Returns:
-        Cell vectors as rows (3, 3), the first along x, the second in the xy plane, and a unit quaternion (4,).
-    """
-    import rowan
-    from scipy.optimize import brentq
-
-    cosine = math.cos(math.radians(angle))
-    share = brentq(lambda x: (2 * x + x * x) / (1 + 2 * x * x) - cosine, -0.4, 0.5)
-    vectors = across * ((1 - share) * np.eye(3) + share)
-    lower = np.linalg.cholesky(vectors @ vectors.T)
-    turn = np.linalg.solve(vectors, lower).T  # takes the frame of the diagonal to that of the cell
-    return lower, np.asarray(rowan.from_matrix(turn), float)
 
 
 def sheared(asked: study.Study, shell: float, cubic: float) -> dict[str, float | int | str]:

@@ -19,7 +19,6 @@ import argparse
 import csv
 import dataclasses
 import io
-import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -28,12 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cube_shear import EDGE, densest_angle, rhombohedral
+from cube_shear import EDGE
 from numpy.typing import ArrayLike, NDArray
 
 from supercrystal import box, rigid, soundness, study
 from supercrystal.engines import base
 from supercrystal.models.model import Model, capped_edges
+from supercrystal.packing.capped_cubes import corner_angle, densest_angle, rhombohedral
 from supercrystal.report.palette import ACCENT, FIGURE_STYLE, MODEL, MUTED
 from supercrystal.rundir import write_atomically
 from supercrystal.solids.bodies import BodyCrystal
@@ -41,7 +41,8 @@ from supercrystal.solids.body_dynamics import system_of
 from supercrystal.solids.crystal import Crystal
 from supercrystal.solids.dynamics import mean
 from supercrystal.solids.relaxation import cell_constants
-from supercrystal.structure.orientation import cubatic, cube_angles
+from supercrystal.structure.face_lattice import face_lattice, turned_against
+from supercrystal.structure.orientation import cubatic
 from supercrystal.structure.stationarity import slope
 from supercrystal.system import Schedule, System
 from supercrystal.units import kpa_per_kt_nm3
@@ -114,18 +115,6 @@ class Run:
         return study.parse(
             STUDY.format(shell=self.shell, edge=EDGE, bodies=beads if self.per_edge else 'bodies = "alj"')
         )
-
-
-def corner_angle(edge: float, shell: float) -> float:
-    """Angle of the lattice of hard capped cubes sheared the other way, until corners touch along the diagonal [degrees].
-
-    As `densest_angle`, with ``b = -(1 - 1/√3) t``; less dense.
-
-    >>> round(corner_angle(8.6, 2.5), 1)
-    98.5
-    """
-    a, b = edge + 2 * shell, -(1 - 1 / math.sqrt(3)) * shell
-    return math.degrees(math.acos((2 * a * b + b**2) / (a**2 + 2 * b**2)))
 
 
 def system(run: Run, model: Model) -> System:
@@ -218,88 +207,6 @@ def angle_of(product: ArrayLike) -> Array:
     return np.asarray(90.0 - np.degrees(np.arcsin(np.clip(np.cbrt(product), -1, 1))), float)
 
 
-def common_axes(orientations: Array, before: Array) -> Array:
-    """Axes of cubes that lie nearly parallel, as the columns of a matrix (3, 3).
-
-    Args:
-        orientations: (N, 4) unit quaternions.
-        before: axes (3, 3) within 45° of which each cube has its own, up to the rotations of a cube.
-    """
-    import rowan
-
-    turned = rowan.to_matrix(orientations)
-    nearest = np.rint(np.einsum("ji,njk->nik", before, turned))
-    left, _, right = np.linalg.svd(np.einsum("nij,nkj->ik", turned, nearest))
-    return np.asarray(left @ right, float)
-
-
-def face_neighbours(shares: Array, cell: Array, axes: Array, contact: float) -> Array:
-    """Vectors to the neighbours across the faces of each cube, (3, N, 3) in the cubes' axes [nm].
-
-    Rows and layers of cubes slide, so the cell says which lattice vectors its edges are only at the start. The neighbour
-    across a face is the cube straight ahead: of those 0.6 to 1.6 contacts away along the normal the least one aside.
-
-    Args:
-        shares: (N, 3) centres in cell vectors.
-        cell: (3, 3) cell vectors as rows [nm].
-        axes: of the cubes, as `common_axes`.
-        contact: distance of cubes whose faces touch [nm].
-    """
-    images = np.array(list(itertools.product((-1, 0, 1), repeat=3)), float)
-    apart = shares[None] - shares[:, None]
-    apart = ((apart - np.rint(apart))[:, :, None] + images) @ cell @ axes
-    apart = apart.reshape(len(shares), -1, 3)
-    found = np.zeros((3, len(shares), 3))
-    for k in range(3):
-        ahead = (apart[..., k] > 0.6 * contact) & (apart[..., k] < 1.6 * contact)
-        aside = np.where(ahead, np.abs(np.delete(apart, k, axis=2)).max(axis=2), np.inf)
-        found[k] = apart[np.arange(len(shares)), aside.argmin(axis=1)]
-    return found
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """The lattice of face neighbours in each frame.
-
-    Args:
-        vectors: (T, 3, 3) mean vectors across the three faces, as rows, in the cubes' axes [nm].
-        aside: (T,) root mean square of how far aside neighbours are, along either of the face's edges [nm].
-        together: (T,) share of that square which the mean vectors have: 1 in a lattice, near 0 where rows slide at random.
-        off: (T,) mean angle of a cube to the common axes [degrees].
-    """
-
-    vectors: Array
-    aside: Array
-    together: Array
-    off: Array
-
-
-def lattice(cells: Array, shares: Array, orientations: Array, contact: float) -> Lattice:
-    """Face neighbours of all frames: cells (T, 3, 3), centres in cell vectors (T, N, 3), quaternions (T, N, 4)."""
-    import rowan
-
-    axes = rowan.to_matrix(orientations[0, 0])
-    rows: list[tuple[Array, float, float, float]] = []
-    for cell, share, turned in zip(cells, shares, orientations, strict=True):
-        axes = common_axes(turned, axes)
-        found = face_neighbours(share, cell, axes, contact)
-        sideways = np.stack([np.delete(found[k], k, axis=1) for k in range(3)])
-        square = float(np.mean(sideways**2))
-        shared = float(np.mean(sideways.mean(axis=1) ** 2)) / square
-        off = float(cube_angles(turned, rotation=axes).mean())
-        rows.append((found.mean(axis=1), math.sqrt(square), shared, off))
-    vectors, aside, together, off_axes = (np.array(x) for x in zip(*rows, strict=True))
-    return Lattice(vectors, aside, together, off_axes)
-
-
-def turn(vectors: Array) -> float:
-    """Angle [degrees] between the cubes' axes and the directions of lattice vectors (3, 3), taken as a whole."""
-    from scipy.spatial.transform import Rotation
-
-    left, _, right = np.linalg.svd((vectors / np.linalg.norm(vectors, axis=1)[:, None]).T)
-    return math.degrees(Rotation.from_matrix(left @ right).magnitude())
-
-
 def measured(run: Run, series: Mapping[str, Any]) -> dict[str, Any]:
     """The row of a table that a series makes."""
     keep = slice(round(DISCARDED * len(series["step"])), None)
@@ -307,7 +214,7 @@ def measured(run: Run, series: Mapping[str, Any]) -> dict[str, Any]:
     times = series["step"][keep] * float(series["timestep"])
     n = run.side**3
     volume = np.abs(np.linalg.det(cells)) / n
-    found = lattice(cells, series["moved"][keep] + series["start"], turned, float(series["contact"]))
+    found = face_lattice(cells, series["moved"][keep] + series["start"], turned, float(series["contact"]))
     lengths, angles = (np.array(x) for x in zip(*(cell_constants(v) for v in found.vectors), strict=True))
     cosines = np.cos(np.radians(angles))
     products = np.prod(cosines, axis=1)
@@ -348,7 +255,7 @@ def measured(run: Run, series: Mapping[str, Any]) -> dict[str, Any]:
         "lattice_over_cell": float(np.mean(np.abs(np.linalg.det(found.vectors)) / volume)),
         "cubatic": cubatic_mean(turned),
         "cubes_off_degrees": float(found.off.mean()),
-        "cubes_turned_degrees": turn(found.vectors.mean(axis=0)),
+        "cubes_turned_degrees": turned_against(found.vectors.mean(axis=0)),
         "drift_volume": drift(times, volume),
         "drift_product": drift(times, products),
         "engine": str(series["engine"]),
@@ -447,7 +354,7 @@ def draw(rows: Sequence[Mapping[str, Any]], shown: Mapping[str, Any], title: str
         together.set_xlabel("shell (nm)")
         together.set_ylabel("sheared together")
         angle.set_ylabel("angle of the lattice (°)")
-        series = lattice(
+        series = face_lattice(
             shown["cell"], shown["moved"] + shown["start"], shown["orientation"], float(shown["contact"])
         )
         times = shown["step"] * float(shown["timestep"])

@@ -1,11 +1,10 @@
-"""Cubes in a cell that may tilt: the measures of analysis/cube_tilt.py and analysis/cube_shear.py, and a short run."""
+"""Cubes in a cell that may tilt: what analysis/cube_tilt.py starts from and tells of a series, and a short run."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import importlib
-import itertools
 import math
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +14,9 @@ import pytest
 
 from supercrystal import box, soundness
 from supercrystal.solids.relaxation import cell_constants
-from supercrystal.structure.orientation import cube_angles
+from supercrystal.structure.face_lattice import face_lattice, turned_against
 from supercrystal.system import Schedule
+from tests.test_face_lattice import sheared_crystal
 
 ANALYSIS = Path(__file__).parents[1] / "analysis"
 
@@ -25,37 +25,6 @@ ANALYSIS = Path(__file__).parents[1] / "analysis"
 def tilt(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ANALYSIS))
     return importlib.import_module("cube_tilt")
-
-
-def _gap(across: np.ndarray, edge: float) -> float:
-    """Distance of two parallel cubes whose centres are `across` apart."""
-    return float(np.linalg.norm(np.maximum(np.abs(across) - edge, 0)))
-
-
-@pytest.mark.parametrize("shell", [0.5, 1.5, 4.5])
-def test_in_the_densest_lattice_capped_cubes_touch_by_faces_and_edges_and_overlap_nowhere(
-    tilt: ModuleType, shell: float
-) -> None:
-    angle = tilt.densest_angle(8.6, shell)
-    cell, turned = tilt.rhombohedral(8.6 + 2 * shell, angle)
-    lengths, angles = cell_constants(cell)
-    assert angles == pytest.approx(np.full(3, angle))
-    assert np.ptp(lengths) < 1e-9
-    assert np.abs(np.triu(cell, 1)).max() == 0
-    import rowan
-
-    own = rowan.rotate(rowan.conjugate(turned), cell)  # the cell as a cube sees it
-    gaps = {k: _gap(np.array(k) @ own, 8.6) for k in itertools.product((-2, -1, 0, 1, 2), repeat=3) if any(k)}
-    assert min(gaps.values()) == pytest.approx(2 * shell)
-    assert gaps[1, 0, 0] == pytest.approx(2 * shell)
-    assert gaps[1, -1, 0] == pytest.approx(2 * shell)
-    assert np.linalg.det(cell) < (8.6 + 2 * shell) ** 3
-    blunt, turned = tilt.rhombohedral(8.6 + 2 * shell, tilt.corner_angle(8.6, shell))
-    blunt = rowan.rotate(rowan.conjugate(turned), blunt)
-    assert _gap(blunt.sum(axis=0), 8.6) == pytest.approx(2 * shell), "corners touch along the diagonal"
-    assert _gap(blunt[0] + blunt[1], 8.6) > 2 * shell
-    assert np.linalg.det(cell) < np.linalg.det(blunt) < (8.6 + 2 * shell) ** 3
-    assert tilt.turn(own) == pytest.approx(0.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("angle", [82.0, 90.0, 98.0])
@@ -70,8 +39,8 @@ def test_a_run_starts_as_a_sheared_crystal_of_parallel_cubes(
     cell = box.edges(made.frame.configuration.box)
     assert cell_constants(cell)[1] == pytest.approx(np.full(3, angle))
     shares = np.asarray(made.frame.particles.position) @ np.linalg.inv(cell)
-    found = tilt.lattice(cell[None], shares[None], np.asarray(made.frame.particles.orientation)[None], 13.6)
-    assert tilt.turn(found.vectors[0]) == pytest.approx(0.0, abs=1e-4)
+    found = face_lattice(cell[None], shares[None], np.asarray(made.frame.particles.orientation)[None], 13.6)
+    assert turned_against(found.vectors[0]) == pytest.approx(0.0, abs=1e-4)
     assert found.off[0] == pytest.approx(0.0, abs=1e-4)
     assert np.abs(np.mean(made.frame.particles.velocity, axis=0)).max() < 1e-9
     assert np.std(made.frame.particles.angmom) > 0
@@ -101,70 +70,9 @@ def test_blocks_and_drift_of_correlated_series(tilt: ModuleType) -> None:
     assert tilt.drift(times, values[0] + 0.05 * times) > 3
 
 
-def _crystal(tilt: ModuleType, across: float, angle: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cell, centres in cell vectors, and orientations, each another of the 24 that a cube has, of 27 cubes."""
-    import rowan
-    from scipy.spatial.transform import Rotation
-
-    cell, turned = tilt.rhombohedral(across, angle)
-    shares = np.array(list(itertools.product(range(3), repeat=3))) / 3
-    group = Rotation.create_group("O").as_quat()[:, [3, 0, 1, 2]]
-    return 3 * cell, shares, rowan.multiply(turned, group[np.arange(27) % 24])
-
-
-def test_axes_are_followed_through_the_rotations_of_a_cube(tilt: ModuleType) -> None:
-    import rowan
-
-    _, _, turned = _crystal(tilt, 14.0, 78.0)
-    before = rowan.to_matrix(rowan.multiply(rowan.from_axis_angle([1.0, 2, 3], 0.2), turned[5]))
-    axes = tilt.common_axes(turned, before)
-    assert cube_angles(turned, rotation=axes) == pytest.approx(np.zeros(27), abs=1e-5)
-    assert np.diag(before.T @ axes).min() > 0.9, "numbered and pointing as before"
-
-
-@pytest.mark.parametrize("angle", [78.0, 90.0, 97.0])
-def test_face_neighbours_make_the_lattice_also_where_rows_and_layers_have_slid(
-    tilt: ModuleType, angle: float
-) -> None:
-    cell, shares, turned = _crystal(tilt, 14.0, angle)
-    slid = shares.copy()
-    slid[:3] += [0, 0, 1 / 3]  # a row along itself
-    layered = cell + np.array([[0, 0, 0], [0, 0, 0], [1, 1, 0]]) @ cell  # another cell of the same lattice
-    other = shares @ cell @ np.linalg.inv(layered)
-    for box_, places in ((cell, shares), (cell, slid), (layered, other)):
-        found = tilt.lattice(box_[None], places[None], turned[None], 13.6)
-        lengths, angles = cell_constants(found.vectors[0])
-        cosines = np.cos(np.radians(angles))
-        assert np.prod(cosines) == pytest.approx(math.cos(math.radians(angle)) ** 3, abs=1e-9)
-        assert lengths == pytest.approx(np.full(3, np.linalg.norm(cell[0]) / 3))
-        assert abs(np.linalg.det(found.vectors[0])) == pytest.approx(np.linalg.det(cell) / 27)
-        assert tilt.turn(found.vectors[0]) == pytest.approx(0.0, abs=1e-5)
-        if angle != 90.0:
-            assert found.together[0] == pytest.approx(1.0)
-
-
-def test_rows_that_are_aside_at_random_are_not_a_sheared_lattice(tilt: ModuleType) -> None:
-    cell, shares, turned = _crystal(tilt, 14.0, 90.0)
-    aside = np.repeat(np.random.default_rng(5).normal(size=9) * 0.05, 3)
-    shares[:, 2] += aside  # rows along the third vector
-    found = tilt.lattice(cell[None], shares[None], turned[None], 13.6)
-    assert found.aside[0] > 0.5
-    assert found.together[0] < 1e-6
-
-
-def test_cubes_turned_against_their_lattice(tilt: ModuleType) -> None:
-    import rowan
-
-    cell, shares, turned = _crystal(tilt, 14.0, 90.0)
-    off = rowan.multiply(rowan.from_axis_angle([1.0, 1, 1], np.radians(7.0)), turned)
-    found = tilt.lattice(cell[None], shares[None], off[None], 13.6)
-    assert tilt.turn(found.vectors[0]) == pytest.approx(7.0, abs=1e-5)
-    assert cell_constants(found.vectors[0])[1] == pytest.approx(np.full(3, 90.0))
-
-
 def test_a_row_says_what_a_sheared_lattice_with_noise_is(tilt: ModuleType) -> None:
     run = tilt.Run(6, 2.5, 45.0, 90.0, 1, 1.0)
-    cell, shares, turned = _crystal(tilt, 14.0, 78.0)
+    cell, shares, turned = sheared_crystal(14.0, 78.0)
     rng = np.random.default_rng(3)
     rows = 200
     series = {
