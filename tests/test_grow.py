@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from supercrystal import grow, growth
+from supercrystal import grow, growth, seed_crystal
 from supercrystal import study as studies
 from supercrystal.cli import main
 from supercrystal.engines import base
@@ -46,7 +46,7 @@ def question(**changes: object) -> grow.Question:
 
 def test_the_study_decides_on_sizes_and_the_question_on_the_density(example: Study) -> None:
     model = example.build_model()
-    system, cells = grow.crystal(model, "fcc", 0.55, 900, 1)
+    system, cells = seed_crystal.crystal(model, "fcc", 0.55, 900, 1)
     particles = system.frame.particles
     assert 4 * np.prod(cells) == particles.N
     assert system.types == model.types
@@ -59,12 +59,12 @@ def test_the_study_decides_on_sizes_and_the_question_on_the_density(example: Stu
 
 def test_compounds_take_the_larger_species_as_host(two: Study) -> None:
     model = two.build_model()
-    assert grow.roles(model, "AlB2") == {"A": "PbS", "B": "small"}
-    system, _ = grow.crystal(model, "AlB2", 0.5, 600, 1)
+    assert seed_crystal.roles(model, "AlB2") == {"A": "PbS", "B": "small"}
+    system, _ = seed_crystal.crystal(model, "AlB2", 0.5, 600, 1)
     names = np.array([species(name) for name in system.types])[system.frame.particles.typeid]
     assert np.sum(names == "small") == 2 * np.sum(names == "PbS")
     with pytest.raises(PhysicsError, match="as many as the study"):
-        grow.roles(model, "fcc")
+        seed_crystal.roles(model, "fcc")
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_bad_questions(changes: dict[str, object]) -> None:
 def test_phases_that_cannot_be_followed(example: Study) -> None:
     model = example.build_model()
     with pytest.raises(PhysicsError, match="not recognised"):
-        grow.roles(model, "diamond")
+        seed_crystal.roles(model, "diamond")
     with pytest.raises(PhysicsError, match="--count"):
-        grow.crystal(model, "fcc", 1.2, 30, 1)
+        seed_crystal.crystal(model, "fcc", 1.2, 30, 1)
 
 
 def test_pressure_from_positions_is_the_derivative_of_the_energy() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from supercrystal import grow, growth, rigid
+from supercrystal import grow, growth, rigid, seed_crystal
 from supercrystal.cli import main
 from supercrystal.engines import base
 from supercrystal.errors import PhysicsError
@@ -34,16 +34,16 @@ def model() -> Model:
 
 
 def test_seeds_have_the_orientations_of_the_packing_models(model: Model) -> None:
-    system, cells = grow.crystal(model, "ABO3", 0.5, 100, 1)
+    system, cells = seed_crystal.crystal(model, "ABO3", 0.5, 100, 1)
     particles = system.frame.particles
     assert 5 * np.prod(cells) == particles.N
     q = rigid.orientations(system.frame)[np.asarray(particles.typeid) == 1]
     wanted = np.vstack([[[1.0, 0, 0, 0]], cubes.rotations("ABO3", "rotated")["O"]])
     apart = np.abs(q @ wanted.T).max(axis=1)
     np.testing.assert_allclose(apart, 1, atol=1e-6)
-    aligned, _ = grow.crystal(model, "ABO3:aligned", 0.5, 100, 1)
+    aligned, _ = seed_crystal.crystal(model, "ABO3:aligned", 0.5, 100, 1)
     np.testing.assert_allclose(rigid.orientations(aligned.frame), np.tile([1.0, 0, 0, 0], (particles.N, 1)))
-    assert grow.roles(model, "ABO3") == {"A": "sphere", "B": "cube", "O": "cube"}
+    assert seed_crystal.roles(model, "ABO3") == {"A": "sphere", "B": "cube", "O": "cube"}
     volume = np.prod(np.asarray(system.frame.configuration.box[:3], float))
     shells = [crystal.capped.volume for crystal in model.nanocrystals]
     counted = np.bincount(particles.typeid, minlength=2)[:2] @ shells / volume
@@ -51,7 +51,7 @@ def test_seeds_have_the_orientations_of_the_packing_models(model: Model) -> None
 
 
 def test_a_crystal_of_bodies_is_recognised_although_frames_name_beads(model: Model) -> None:
-    system, _ = grow.crystal(model, "NaCl", 0.5, 96, 1)
+    system, _ = seed_crystal.crystal(model, "NaCl", 0.5, 96, 1)
     assert growth.crystalline(system.frame, "NaCl").all()
     # Orientations that are all exactly (1, 0, 0, 0) mean that a species has none: a thousandth of a radian makes them some.
     turned = rigid.orientations(system.frame)
@@ -62,7 +62,7 @@ def test_a_crystal_of_bodies_is_recognised_although_frames_name_beads(model: Mod
 
 
 def test_beads_of_the_seed_are_held_and_the_rest_melts(model: Model) -> None:
-    system, cells = grow.crystal(model, "NaCl", 0.4, 96, 1)
+    system, cells = seed_crystal.crystal(model, "NaCl", 0.4, 96, 1)
     seed = seeding.slab(system.frame, cells, 0.5)
     rng = np.random.default_rng(1)
     start = seeding.held(system, seed, rng, 6.0)
@@ -90,6 +90,38 @@ def test_beads_of_the_seed_are_held_and_the_rest_melts(model: Model) -> None:
     energy = rigid.rotational_energy(ready, system.bodies)
     assert energy.mean() == pytest.approx(0.5, abs=0.2)
     assert np.all(np.linalg.norm(ready.particles.velocity, axis=1) > 0)
+
+
+def test_a_seed_at_its_own_density_lies_beside_a_thinner_melt(model: Model) -> None:
+    whole, cells = seed_crystal.crystal(model, "NaCl", 0.82, 128, 1)
+    seed = seeding.slab(whole.frame, cells, 0.5)
+    thin = seeding.thinned(whole, seed, 0.82 / 0.5)
+    sides, before = (np.asarray(one.frame.configuration.box[:3], float) for one in (thin, whole))
+    np.testing.assert_allclose(sides, before * [1, 1, 0.82 / 0.5])
+    # Within the seed nothing moves but the origin; the rest fills what is left, ends included.
+    x, was = (np.asarray(one.frame.particles.position, float) for one in (thin, whole))
+    np.testing.assert_allclose(np.ptp(x[seed] - was[seed], axis=0), 0, atol=1e-5)
+    heights = np.unique(x[:, 2].round(3))
+    layers = np.diff(np.append(heights, heights[0] + sides[2]))
+    np.testing.assert_allclose(layers[:4], layers[0], rtol=1e-3)
+    np.testing.assert_allclose(layers[4:], (sides[2] - 4 * layers[0]) / 4, rtol=1e-3)
+    assert np.array_equal(growth.crystalline(thin.frame, "NaCl") | ~seed, np.ones(len(seed), bool))
+    with pytest.raises(PhysicsError, match="higher packing fraction"):
+        seeding.thinned(whole, seed, 0.9)
+
+
+def test_a_density_of_its_own_is_for_slabs_at_a_packing_fraction() -> None:
+    for changes in ({"shape": "ball"}, {"packing_fraction": None, "pressure": 0.1}):
+        given = {
+            "phase": "NaCl",
+            "shape": "slab",
+            "size": 0.5,
+            "packing_fraction": 0.5,
+            "pressure": None,
+            "count": 128,
+        }
+        with pytest.raises(PhysicsError, match="as a slab"):
+            grow.Question(**(given | {"duration": 10.0, "seed_packing": 0.82} | changes))  # type: ignore[arg-type]
 
 
 def test_bodies_have_no_seed_under_pressure_and_none_that_overlaps(tmp_path: Path) -> None:
@@ -135,5 +167,5 @@ ramp_brownian_times = 50.0
 
 def test_roles_need_all_nanocrystals(model: Model) -> None:
     with pytest.raises(PhysicsError, match="not made of all"):
-        grow.roles(model, "sc")
-    assert grow.plain("ABO3:rotated") == "ABO3"
+        seed_crystal.roles(model, "sc")
+    assert seed_crystal.plain("ABO3:rotated") == "ABO3"

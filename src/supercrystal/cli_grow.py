@@ -26,6 +26,10 @@ import click
     help="Volume of OPM spheres over that of the cell, which stays  [default: what the study ends at]",
 )  # fmt: skip
 @click.option(
+    "--seed-packing-fraction", type=click.FloatRange(0.01, 1.5), metavar="ETA",
+    help="Of the slab itself; the melt then fills the rest. Where nanocrystals attract  [default: that of the cell]",
+)  # fmt: skip
+@click.option(
     "--pressure-kpa", type=click.FloatRange(0, min_open=True), metavar="P",
     help="Osmotic pressure that the cell follows (kPa), instead of a packing fraction.",
 )  # fmt: skip
@@ -75,6 +79,7 @@ def grow(
     seed_fraction: float | None,
     seed_radius: float | None,
     packing_fraction: float | None,
+    seed_packing_fraction: float | None,
     pressure_kpa: float | None,
     count: int | None,
     duration: float,
@@ -123,6 +128,7 @@ def grow(
         count=count or sum(batch.count for batch in loaded.batches()),
         duration=duration,
         frames=frames,
+        seed_packing=seed_packing_fraction,
     )
     first = loaded.seed if seed is None else seed
     choice = base.choose(engine or loaded.engine, device or loaded.device)

@@ -1,7 +1,7 @@
 """Seeds of a study's nanocrystals in contact with their melt.
 
 A study gives the nanocrystals, their forces and the time step; the phase, the seed, and the density or pressure come with
-the question. Lattice constants are those of the hard-sphere lattice at the study's OPM size ratio, scaled to the density.
+the question.
 """
 
 from __future__ import annotations
@@ -20,17 +20,14 @@ from supercrystal import growth, lattices, library, physical, soundness
 from supercrystal.engines import base
 from supercrystal.errors import PhysicsError, RunDirectoryError, SimulationError
 from supercrystal.models.model import Model
-from supercrystal.packing import hard
-from supercrystal.packing.cubes import rotations
 from supercrystal.protocols import seeding
 from supercrystal.rundir import write_atomically
+from supercrystal.seed_crystal import crystal, of_bodies, plain, roles
 from supercrystal.seeded import Seeded, run_seed, static_pressure
 from supercrystal.solids import dynamics
-from supercrystal.solids.body_candidates import BodyCandidate, candidates, sizes
-from supercrystal.solids.body_candidates import constants as rigid_constants
 from supercrystal.study import Study
 from supercrystal.study_stages import CompressionTable, SlowDryingTable
-from supercrystal.system import Schedule, System, species
+from supercrystal.system import Schedule
 from supercrystal.units import kpa_per_kt_nm3
 
 if TYPE_CHECKING:
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
 RELAXATION = 40.0
 #: Packing fractions between which the density of a crystal under pressure is sought.
 PACKINGS = (0.05, 2.0)
-#: The cell is at least this many times the range of the forces wide, so that no particle meets its own image.
-NARROWEST = 2.0
 
 NO_RATE = (
     "The front crossed the cell, or the seed was gone, before a rate could be told: count more often (--frames), or give "
@@ -62,6 +57,8 @@ class Question:
         count: nanocrystals in the cell, about.
         duration: after the release [τ_B].
         frames: pauses at which particles are counted.
+        seed_packing: packing fraction of the slab at the start, where the melt beside it is thinner; None is that of the
+            cell.
     """
 
     phase: str
@@ -72,11 +69,16 @@ class Question:
     count: int
     duration: float
     frames: int = 50
+    seed_packing: float | None = None
 
     def __post_init__(self) -> None:
         if (self.packing_fraction is None) == (self.pressure is None):
             raise PhysicsError("a seed grows at a packing fraction or under a pressure: give one of them")
-        for name in ("size", "packing_fraction", "pressure", "duration"):
+        if self.seed_packing is not None and (self.shape != "slab" or self.packing_fraction is None):
+            raise PhysicsError(
+                "a seed has a packing fraction of its own as a slab in a cell of a given packing fraction"
+            )
+        for name in ("size", "packing_fraction", "pressure", "duration", "seed_packing"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise PhysicsError(f"{name.replace('_', ' ')} must be a number > 0; got {value}")
@@ -93,125 +95,6 @@ def conditions(study: Study) -> tuple[float | None, float | None]:
         if isinstance(stage, SlowDryingTable):
             return stage.final_packing_fraction, None
     return None, None
-
-
-def plain(phase: str) -> str:
-    """Name in the catalogue of a phase with or without an orientation, as ``ABO3`` of ``ABO3:rotated``."""
-    return phase.partition(":")[0]
-
-
-def of_bodies(model: Model, phase: str) -> BodyCandidate:
-    """The crystal of spheres and cuboids that a name stands for; without an orientation the first that is known.
-
-    Raises:
-        PhysicsError: a phase that leaves out some of the nanocrystals, or as `body_candidates.candidates`.
-    """
-    wanted = lattices.prototype(plain(phase)).name
-    found = [one for one in candidates([phase], model) if one.phase == wanted and not one.added]
-    whole = [one for one in found if set(one.types.values()) == set(model.types)]
-    if not whole:
-        raise PhysicsError(
-            f"{phase} is not made of all of {', '.join(model.types)}: leave the others out of the study"
-        )
-    return whole[0]
-
-
-def roles(model: Model, phase: str) -> dict[str, str]:
-    """Species of the catalogue → species of the model, the largest being A.
-
-    Raises:
-        PhysicsError: the phase has another number of species, or one that structure analysis does not recognise.
-    """
-    kind = lattices.prototype(plain(phase))
-    if kind.reference is None:
-        raise PhysicsError(
-            f"{kind.name} is not recognised in trajectories, so that its growth cannot be followed"
-        )
-    if model.bodies:
-        return dict(of_bodies(model, phase).types)
-    sizes: dict[str, list[float]] = {}
-    for name, diameter in zip(model.types, model.diameters, strict=True):
-        sizes.setdefault(species(name), []).append(diameter)
-    largest_first = sorted(sizes, key=lambda name: -float(np.mean(sizes[name])))
-    wanted = list(kind.species_counts)
-    if len(wanted) != len(largest_first) or len(wanted) > 2:
-        raise PhysicsError(
-            f"{kind.name} has the species {', '.join(wanted)}, the study {', '.join(largest_first)}: seeds have one or two "
-            "species, as many as the study"
-        )
-    return dict(zip(wanted, largest_first, strict=True))
-
-
-def _mean_diameter(model: Model, name: str) -> float:
-    chosen = [i for i, kind in enumerate(model.types) if species(kind) == name]
-    return float(np.average([model.diameters[i] for i in chosen], weights=[model.counts[i] for i in chosen]))
-
-
-def crystal(
-    model: Model,
-    phase: str,
-    packing_fraction: float,
-    count: int,
-    seed: int,
-    elongation: float = seeding.ELONGATION,
-) -> tuple[System, tuple[int, int, int]]:
-    """The study's nanocrystals on the lattice of a phase, and the numbers of rectangular cells.
-
-    Args:
-        model: types and forces.
-        phase: a name of the catalogue.
-        packing_fraction: volume of OPM spheres over that of the cell.
-        count: nanocrystals, about.
-        seed: of the random numbers by which size classes are spread over the sites.
-        elongation: length of the cell along z over its width.
-
-    Raises:
-        PhysicsError: as `roles`; a size ratio without a lattice; a cell too narrow for the forces.
-    """
-    assigned = roles(model, phase)
-    diameters = {kind: _mean_diameter(model, name) for kind, name in assigned.items()}
-    gamma = diameters["B"] / diameters["A"] if "B" in diameters else 1.0
-    turned: Mapping[str, Any] = {}
-    if model.bodies:
-        one = of_bodies(model, phase)
-        constants = rigid_constants(one, sizes(model))
-        turned = rotations(one.phase, one.orientation) if len(one.types) > 1 else {}
-    else:
-        constants = {key: float(value) for key, value in hard.constants(phase, gamma).items()}
-    phase = plain(phase)
-    if not all(math.isfinite(value) for value in constants.values()):
-        raise PhysicsError(f"no lattice of {phase} is known at the size ratio {gamma:.3f}")
-    cells = seeding.repeats(phase, constants, count, elongation)
-    kind = lattices.prototype(phase)
-    volume = np.mean(
-        [math.pi / 6 * diameters[one] ** 3 for one in (kind.species[label] for label in kind.labels)]
-    )
-    frame = seeding.crystal(phase, packing_fraction / float(volume), cells, constants, assigned, turned)
-    classes = {name: [one for one in model.types if species(one) == name] for name in assigned.values()}
-    frame = seeding.spread(frame, classes, np.random.default_rng([seed, 3]))
-    # Types in the model's own order, as its potentials are keyed.
-    order = [model.types.index(name) for name in frame.particles.types]
-    frame.particles.typeid = np.array(order, np.uint32)[frame.particles.typeid]
-    frame.particles.types = list(model.particle_types)
-    frame.particles.diameter = np.asarray(model.diameters)[frame.particles.typeid]
-    frame.particles.mass = np.full(frame.particles.N, model.mass)
-    system = System(
-        frame=frame,
-        pairs=model.pairs,
-        friction=model.friction,
-        timestep=model.timestep,
-        length=model.site_diameter or model.reference_diameter,
-        solvent=model.solvent,
-        bodies=model.bodies,
-    )
-    narrowest = float(min(frame.configuration.box[:3]))
-    if narrowest < NARROWEST * model.r_cut:
-        wanted = math.ceil(frame.particles.N * (NARROWEST * model.r_cut / narrowest) ** 3)
-        raise PhysicsError(
-            f"{frame.particles.N} nanocrystals make a cell {narrowest:.1f} nm wide; forces that reach {model.r_cut:.1f} nm "
-            f"need {NARROWEST * model.r_cut:.1f} nm: give about {wanted} (--count)"
-        )
-    return system, cells
 
 
 def packing_under_pressure(
@@ -317,12 +200,15 @@ def grow(
     runs = []
     for index, number in enumerate(seeds):
         elongation = seeding.ELONGATION if question.shape == "slab" else 1.0
-        system, cells = crystal(model, question.phase, packing, question.count, number, elongation)
+        dense = question.seed_packing or packing
+        system, cells = crystal(model, question.phase, dense, question.count, number, elongation)
         seed = (
             seeding.slab(system.frame, cells, question.size)
             if question.shape == "slab"
             else seeding.ball(system.frame, question.size)
         )
+        if question.seed_packing is not None:
+            system = seeding.thinned(system, seed, dense / packing)
         if model.bodies:
             soundness.check(system, schedule)
         each = None if report is None else (lambda step, index=index: report(index, step))
@@ -372,6 +258,7 @@ def _result(
         "roles": roles(model, question.phase),
         "particles": runs[0].history.total,
         "packing_fraction": packing,
+        "seed_packing_fraction": question.seed_packing,
         "packing_fraction_is": "given"
         if question.pressure is None
         else "of the whole crystal under the pressure",

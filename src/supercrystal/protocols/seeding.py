@@ -173,6 +173,40 @@ def slab(frame: gsd.hoomd.Frame, cells: tuple[int, int, int], share: float) -> N
     return inside
 
 
+def thinned(system: System, seed: NDArray[np.bool_], factor: float) -> System:
+    """Return the system in a cell `factor` times as long along z, in which the slab of the seed is as it was.
+
+    All else is spread over the room that is left, so that a crystal starts at its own density beside a thinner melt: what
+    attracts holds together there, where one that was stretched to the mean density would tear.
+
+    Args:
+        system: a crystal in a rectangular cell.
+        seed: (N,) particles of a slab at the bottom of the cell, as `slab` tells them.
+        factor: ≥ 1, mean volume over that of the crystal.
+
+    Raises:
+        PhysicsError: a factor below 1.
+    """
+    import copy
+
+    if not factor >= 1:
+        raise PhysicsError(
+            f"a melt is at most as dense as the crystal beside it; the cell would shrink to {factor:.3g} of its length: "
+            "give the seed a higher packing fraction, or the cell a lower one"
+        )
+    frame = copy.deepcopy(system.frame)
+    box = np.array(frame.configuration.box, float)
+    positions = np.array(frame.particles.position, float)
+    height = positions[:, 2] + box[2] / 2
+    top = float(height[~seed].min())
+    room = (factor * box[2] - top) / (box[2] - top)
+    height[~seed] = top + (height[~seed] - top) * room
+    box[2] *= factor
+    positions[:, 2] = height - box[2] / 2
+    frame.configuration.box, frame.particles.position = box, positions
+    return dataclasses.replace(system, frame=frame)
+
+
 def ball(frame: gsd.hoomd.Frame, radius: float) -> NDArray[np.bool_]:
     """Particles (N,) within `radius` [nm] of the centre of a rectangular cell.
 
