@@ -169,8 +169,9 @@ def _print(result: dict[str, Any]) -> None:
         if result["pressure_kPa"] is None
         else f"{result['pressure_kPa']:.4g} kPa (crystal's packing fraction {result['packing_fraction']:.3f})"
     )
+    own = result["seed_packing_fraction"]
     seed = (
-        f"slab of {result['seed_share']:.0%}"
+        f"slab of {result['seed_share']:.0%}{f' at packing fraction {own:.3f}' if own else ''}"
         if result["shape"] == "slab"
         else f"ball of radius {result['seed_radius_nm']:g} nm"
     )
