@@ -30,7 +30,7 @@ SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
 #: Seconds that a rank which failed waits for the others to fail too, before it stops them.
 PATIENCE_S = 5.0
-#: Seconds between a message and the end of all: launchers drop what they have not passed on by then.
+#: Seconds between a message and the end of all, in which the launcher can pass it on.
 PASSING_ON_S = 2.0
 #: Seconds between two looks at whether the others have come: MPI's own waiting keeps a core busy.
 LOOK_S = 1e-3
