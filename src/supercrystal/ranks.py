@@ -204,7 +204,8 @@ def together(report: Callable[[BaseException], int]) -> Iterator[None]:
             sys.stdout.flush()
             sys.stderr.flush()
             time.sleep(PASSING_ON_S)
-            ranks.ends.Abort(code)
+            # On the world: on the other communicator mpiexec now and then ended with 9, the signal, instead of the code.
+            ranks.comm.Abort(code)
             # It may return before the launcher has ended this process too.
             time.sleep(PATIENCE_S)
             os._exit(code)
